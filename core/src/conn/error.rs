@@ -1,0 +1,193 @@
+//! Whose fault it is: the peer's ([`Violation`]) or ours ([`SendError`]).
+
+use core::fmt;
+
+use crate::wire::{CloseCode, CloseError, HeadError};
+
+/// A rule that the peer broke; the connection is failed with [`close_code`](Self::close_code)
+/// (RFC 6455 section 7.1.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A reserved bit is set and no extension gives it a meaning (section 5.2).
+    ReservedBits,
+    /// A reserved opcode (section 5.2).
+    ReservedOpcode,
+    /// A control frame that is a fragment (section 5.5).
+    FragmentedControl,
+    /// A control frame with more than 125 bytes of payload (section 5.5).
+    OversizedControl,
+    /// An unmasked frame from a client (section 5.1).
+    Unmasked,
+    /// A masked frame from a server (section 5.1).
+    Masked,
+    /// A length that is not in its shortest form (section 5.2).
+    NonMinimalLength,
+    /// A length with its highest bit set (section 5.2).
+    LengthTooLarge,
+    /// A continuation of no message (section 5.4).
+    UnexpectedContinuation,
+    /// A new message while another one is unfinished (section 5.4).
+    InterleavedMessage,
+    /// Text that is not UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// A Close payload of one byte (section 5.5.1).
+    TruncatedCloseCode,
+    /// A close code that must not be on the wire (section 7.4).
+    InvalidCloseCode,
+    /// A close reason that is not UTF-8 (section 5.5.1).
+    InvalidCloseReason,
+    /// A message larger than [`Config::max_message`](super::Config::max_message).
+    MessageTooBig,
+    /// More fragments than [`Config::max_fragments`](super::Config::max_fragments).
+    TooManyFragments,
+    /// Control frames faster than [`Config::control_rate`](super::Config::control_rate).
+    ControlFlood,
+}
+
+impl Violation {
+    /// The code with which the connection is closed.
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::ReservedBits
+            | Self::ReservedOpcode
+            | Self::FragmentedControl
+            | Self::OversizedControl
+            | Self::Unmasked
+            | Self::Masked
+            | Self::NonMinimalLength
+            | Self::LengthTooLarge
+            | Self::UnexpectedContinuation
+            | Self::InterleavedMessage
+            | Self::TruncatedCloseCode
+            | Self::InvalidCloseCode => CloseCode::PROTOCOL_ERROR,
+            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
+            Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyFragments | Self::ControlFlood => CloseCode::POLICY_VIOLATION,
+        }
+    }
+
+    /// What is wrong, in words short enough for a close reason.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::ReservedBits => "a reserved bit is set, but no extension was negotiated",
+            Self::ReservedOpcode => "the opcode is reserved",
+            Self::FragmentedControl => "a control frame must not be fragmented",
+            Self::OversizedControl => "a control frame carries at most 125 bytes",
+            Self::Unmasked => "a client must mask its frames",
+            Self::Masked => "a server must not mask its frames",
+            Self::NonMinimalLength => "the payload length is not in its shortest form",
+            Self::LengthTooLarge => "the payload length has its highest bit set",
+            Self::UnexpectedContinuation => "a continuation frame without a message to continue",
+            Self::InterleavedMessage => "a new message before the last one was finished",
+            Self::InvalidUtf8 => "a text message is not UTF-8",
+            Self::TruncatedCloseCode => "a close payload of one byte",
+            Self::InvalidCloseCode => "the close code must not be sent",
+            Self::InvalidCloseReason => "the close reason is not UTF-8",
+            Self::MessageTooBig => "the message is larger than is accepted here",
+            Self::TooManyFragments => "the message has more fragments than are accepted here",
+            Self::ControlFlood => "too many control frames in a short time",
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for Violation {}
+
+impl From<HeadError> for Violation {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::ReservedBits => Self::ReservedBits,
+            HeadError::ReservedOpcode => Self::ReservedOpcode,
+            HeadError::FragmentedControl => Self::FragmentedControl,
+            HeadError::OversizedControl => Self::OversizedControl,
+            HeadError::Unmasked => Self::Unmasked,
+            HeadError::Masked => Self::Masked,
+            HeadError::NonMinimalLength => Self::NonMinimalLength,
+            HeadError::LengthTooLarge => Self::LengthTooLarge,
+        }
+    }
+}
+
+impl From<CloseError> for Violation {
+    fn from(error: CloseError) -> Self {
+        match error {
+            CloseError::Truncated => Self::TruncatedCloseCode,
+            CloseError::Code => Self::InvalidCloseCode,
+            CloseError::Reason => Self::InvalidCloseReason,
+        }
+    }
+}
+
+/// Why something cannot be sent; the caller is at fault, and the connection is as before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Our Close frame is sent or the connection is over: nothing may follow (section 5.5.1).
+    Closing,
+    /// A message of the other kind is unfinished: finish it first (section 5.4).
+    Unfinished,
+    /// The buffer is too small.
+    BufferTooSmall {
+        /// How many bytes it must have.
+        needed: usize,
+    },
+    /// More than a control frame can carry: 125 bytes, or 123 for a close reason.
+    PayloadTooLong,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closing => f.write_str("the connection is closing: nothing more can be sent"),
+            Self::Unfinished => f.write_str("another message is unfinished: send its end first"),
+            Self::BufferTooSmall { needed } => {
+                write!(f, "the buffer is too small: {needed} bytes are needed")
+            }
+            Self::PayloadTooLong => {
+                f.write_str("a control frame carries at most 125 bytes, a close reason 123")
+            }
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::MAX_CLOSE_REASON;
+
+    #[test]
+    fn every_reason_fits_a_close_frame() {
+        use Violation::*;
+        for violation in [
+            ReservedBits,
+            ReservedOpcode,
+            FragmentedControl,
+            OversizedControl,
+            Unmasked,
+            Masked,
+            NonMinimalLength,
+            LengthTooLarge,
+            UnexpectedContinuation,
+            InterleavedMessage,
+            InvalidUtf8,
+            TruncatedCloseCode,
+            InvalidCloseCode,
+            InvalidCloseReason,
+            MessageTooBig,
+            TooManyFragments,
+            ControlFlood,
+        ] {
+            assert!(violation.reason().len() <= MAX_CLOSE_REASON);
+        }
+    }
+}

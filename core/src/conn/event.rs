@@ -1,0 +1,76 @@
+//! What a connection tells its driver.
+
+use crate::wire::{CloseCode, ClosePayload, Kind};
+
+use super::Violation;
+
+/// What the peer said. Borrows the buffer that the bytes arrived in.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'b> {
+    /// A piece of a message.
+    Data(Data<'b>),
+    /// A Ping; [`poll_transmit`](super::Connection::poll_transmit) has the answer.
+    Ping(&'b [u8]),
+    /// A Pong, asked for or not (section 5.5.3).
+    Pong(&'b [u8]),
+    /// A Close: nothing more will be heard. [`poll_transmit`](super::Connection::poll_transmit) has the answer.
+    Close(Option<ClosePayload<'b>>),
+}
+
+/// A piece of a message, unmasked where it arrived.
+///
+/// A message is cut where the buffer ended, not where its frames did. The bytes
+/// of a text are valid UTF-8 up to an unfinished character at the end, and with
+/// `last` altogether.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Data<'b> {
+    /// What the message carries.
+    pub kind: Kind,
+    /// The bytes of this piece; empty only in a message without content or at the end of one.
+    pub bytes: &'b mut [u8],
+    /// Whether the message starts here.
+    pub first: bool,
+    /// Whether the message ends here.
+    pub last: bool,
+}
+
+/// What the transport has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transmit<'o> {
+    /// Send these bytes: one whole frame.
+    Bytes(&'o [u8]),
+    /// When everything is sent, shut down the writing direction (a FIN), and go on reading.
+    ShutdownWrite,
+    /// Send what is queued as far as it goes without waiting, then drop the transport.
+    Disconnect,
+}
+
+/// What ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseCause {
+    /// We closed, with this code.
+    Local(CloseCode),
+    /// The peer closed, with this code if it gave one.
+    Peer(Option<CloseCode>),
+    /// The peer broke a rule.
+    Violation(Violation),
+    /// The transport ended without a closing handshake.
+    Eof,
+    /// The peer did not answer in time.
+    Overdue,
+}
+
+impl CloseCause {
+    /// The close code that describes it, as section 7.1.5 has it: 1005 for a
+    /// Close without a code, 1006 for an end without a Close.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Local(code) | Self::Peer(Some(code)) => code.get(),
+            Self::Peer(None) => 1005,
+            Self::Violation(violation) => violation.close_code().get(),
+            Self::Eof | Self::Overdue => 1006,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The receiving half: frames, fragmentation, limits, control frames.
+
+use core::mem;
+
+use crate::{
+    Instant,
+    wire::{ClosePayload, Decoded, FrameHead, Kind, OpCode, Utf8Validator, apply_mask, decode},
+};
+
+use super::{
+    CloseCause, Connection, Data, Event, Input, Role, State, Violation, config::Compact,
+    state::Signal,
+};
+
+/// Where in a message and in a frame the receiving half is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Receiving {
+    /// Bytes of the current data frame's payload that are still to come.
+    frame_left: u64,
+    /// Bytes that the frames of the current message have announced.
+    message_len: u64,
+    /// When, at the allowed rate, the control frames so far would all have been due.
+    control_due: Instant,
+    /// Fragments of the current message.
+    fragments: u32,
+    /// The masking key from the current place in the frame on.
+    mask: [u8; 4],
+    utf8: Utf8Validator,
+    /// The kind of the current message; `None` between messages.
+    message: Option<Kind>,
+    /// Whether the current frame ends its message.
+    fin: bool,
+    /// Whether nothing of the current message was handed out yet.
+    first: bool,
+    /// A violation behind the bytes that were handed out last.
+    found: Option<Violation>,
+}
+
+impl Receiving {
+    pub(super) const fn new() -> Self {
+        Self {
+            frame_left: 0,
+            message_len: 0,
+            control_due: Instant::ZERO,
+            fragments: 0,
+            mask: [0; 4],
+            utf8: Utf8Validator::new(),
+            message: None,
+            fin: false,
+            first: false,
+            found: None,
+        }
+    }
+
+    /// Enters a data frame: section 5.4, and the limits.
+    fn enter(&mut self, head: &FrameHead, config: &Compact) -> Result<(), Violation> {
+        let kind = match (head.opcode, self.message) {
+            (OpCode::Continuation, None) => return Err(Violation::UnexpectedContinuation),
+            (OpCode::Text | OpCode::Binary, Some(_)) => {
+                return Err(Violation::InterleavedMessage);
+            }
+            (OpCode::Continuation, Some(kind)) => kind,
+            (OpCode::Text, None) => Kind::Text,
+            // Control frames do not come here.
+            (OpCode::Binary | OpCode::Close | OpCode::Ping | OpCode::Pong, _) => Kind::Binary,
+        };
+        if self.message.is_none() {
+            self.message_len = 0;
+            self.fragments = 0;
+            self.utf8 = Utf8Validator::new();
+            self.first = true;
+        }
+        self.fragments = self.fragments.saturating_add(1);
+        if self.fragments > config.max_fragments {
+            return Err(Violation::TooManyFragments);
+        }
+        self.message_len = self.message_len.saturating_add(head.payload_len);
+        if self.message_len > config.max_message {
+            return Err(Violation::MessageTooBig);
+        }
+        self.message = Some(kind);
+        self.fin = head.fin;
+        self.frame_left = head.payload_len;
+        self.mask = head.mask.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Takes what is there of the frame's payload, which may be all of no bytes.
+    fn chunk<'b>(
+        &mut self,
+        kind: Kind,
+        input: &mut Input<'b>,
+        masked: bool,
+    ) -> Result<Data<'b>, Violation> {
+        let bytes = input.take(usize::try_from(self.frame_left).unwrap_or(usize::MAX));
+        if masked {
+            self.mask = apply_mask(self.mask, bytes);
+        }
+        self.frame_left = self.frame_left.saturating_sub(bytes.len() as u64);
+        let last = self.fin && self.frame_left == 0;
+        if kind == Kind::Text
+            && let Err(valid) = self.check_text(bytes, last)
+        {
+            // Good bytes before the bad one are handed out first, as they would
+            // have been had they come alone.
+            let good = bytes.get_mut(..valid).unwrap_or_default();
+            if good.is_empty() {
+                return Err(Violation::InvalidUtf8);
+            }
+            self.found = Some(Violation::InvalidUtf8);
+            return Ok(Data {
+                kind,
+                bytes: good,
+                first: mem::take(&mut self.first),
+                last: false,
+            });
+        }
+        if last {
+            self.message = None;
+        }
+        Ok(Data {
+            kind,
+            bytes,
+            first: mem::take(&mut self.first),
+            last,
+        })
+    }
+
+    /// Section 8.1; the error is how many bytes come before the first bad one.
+    fn check_text(&mut self, bytes: &[u8], last: bool) -> Result<(), usize> {
+        self.utf8.push(bytes)?;
+        if last && !self.utf8.is_complete() {
+            return Err(bytes.len().saturating_sub(1));
+        }
+        Ok(())
+    }
+
+    /// Counts a control frame against the allowed rate.
+    fn count_control(&mut self, config: &Compact, now: Instant) -> Result<(), Violation> {
+        let Some((each, burst)) = config.control_budget() else {
+            return Ok(());
+        };
+        let due = self.control_due.max(now);
+        if due.since(now) > burst {
+            return Err(Violation::ControlFlood);
+        }
+        self.control_due = due.after(each);
+        Ok(())
+    }
+}
+
+impl<R: Role> Connection<R> {
+    /// Takes the next event off the front of `input`; see the contract above.
+    ///
+    /// `Ok(None)`: everything is understood but what is left in `input`, at most
+    /// [`MAX_LEFTOVER`](super::MAX_LEFTOVER) bytes, which need more behind them.
+    ///
+    /// # Errors
+    /// The rule that the peer broke. The Close frame is queued, and all further input is swallowed.
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        now: Instant,
+    ) -> Result<Option<Event<'b>>, Violation> {
+        if !self.state.hears() {
+            input.take(usize::MAX);
+            return Ok(None);
+        }
+        if !input.rest().is_empty() {
+            self.timers.heard(&self.config);
+        }
+        let result = self.next_event(input, now);
+        if let Err(violation) = result {
+            input.take(usize::MAX);
+            self.signal(Signal::Violation, CloseCause::Violation(violation), now);
+        }
+        result
+    }
+
+    fn next_event<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        now: Instant,
+    ) -> Result<Option<Event<'b>>, Violation> {
+        if let Some(violation) = self.receiving.found.take() {
+            return Err(violation);
+        }
+        loop {
+            if let Some(kind) = self.receiving.message
+                && self.receiving.frame_left > 0
+            {
+                if input.rest().is_empty() {
+                    return Ok(None);
+                }
+                return self.chunk(kind, input).map(Some);
+            }
+            let (head, len) = match decode(input.rest(), R::PEER_MASKING)? {
+                Decoded::NeedMore(_) => return Ok(None),
+                Decoded::Done { head, len } => (head, len),
+            };
+            if head.opcode.is_control() {
+                return self.control(&head, len, input, now);
+            }
+            self.receiving.enter(&head, &self.config)?;
+            input.take(len);
+            // The end of a message is told even if its last frame is empty; other empty frames
+            // mean nothing.
+            if let Some(kind) = self.receiving.message
+                && head.payload_len == 0
+                && head.fin
+            {
+                return self.chunk(kind, input).map(Some);
+            }
+        }
+    }
+
+    fn chunk<'b>(&mut self, kind: Kind, input: &mut Input<'b>) -> Result<Event<'b>, Violation> {
+        self.receiving
+            .chunk(kind, input, R::IS_SERVER)
+            .map(Event::Data)
+    }
+
+    /// A control frame is taken when it is whole: the caller's buffer keeps it until then.
+    fn control<'b>(
+        &mut self,
+        head: &FrameHead,
+        head_len: usize,
+        input: &mut Input<'b>,
+        now: Instant,
+    ) -> Result<Option<Event<'b>>, Violation> {
+        // The head was checked: at most 125.
+        let payload_len = usize::try_from(head.payload_len).unwrap_or(usize::MAX);
+        if input.rest().len() < head_len.saturating_add(payload_len) {
+            return Ok(None);
+        }
+        self.receiving.count_control(&self.config, now)?;
+        input.take(head_len);
+        let payload = input.take(payload_len);
+        if let Some(key) = head.mask {
+            let _ = apply_mask(key, payload);
+        }
+        let payload: &'b [u8] = payload;
+        Ok(Some(match head.opcode {
+            OpCode::Ping => {
+                // Section 5.5.2: answered "unless it already received a Close frame".
+                if self.state == State::Open {
+                    input.ping = Some(payload);
+                }
+                Event::Ping(payload)
+            }
+            OpCode::Close => {
+                let close = ClosePayload::parse(payload)?;
+                let code = close.map(|close| close.code);
+                self.signal(Signal::PeerClose, CloseCause::Peer(code), now);
+                Event::Close(close)
+            }
+            // Data frames do not come here.
+            OpCode::Pong | OpCode::Continuation | OpCode::Text | OpCode::Binary => {
+                Event::Pong(payload)
+            }
+        }))
+    }
+}

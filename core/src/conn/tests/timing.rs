@@ -1,0 +1,115 @@
+//! Keep-alive and deadlines, with a clock moved by hand.
+
+use core::time::Duration;
+
+use super::*;
+use crate::wire::OpCode::*;
+
+fn ping() -> Told {
+    Told::Bytes(plain(Ping, true, b""))
+}
+
+#[test]
+fn a_peer_that_answers_is_pinged_at_the_interval_and_lives() {
+    let mut side = server();
+    for round in 1..=5_u32 {
+        side.next_deadline();
+        assert_eq!(side.now, Instant::ZERO.after(Config::PING_INTERVAL * round));
+        assert_eq!(side.told(), [ping()]);
+        side.now = side.now.after(Duration::from_secs(3));
+        side.receive(&masked(Pong, true, b""));
+    }
+    assert_eq!(side.conn.state(), State::Open);
+}
+
+#[test]
+fn a_silent_peer_is_dead_when_the_answer_is_overdue() {
+    let mut side = server();
+    side.next_deadline().next_deadline();
+    assert_eq!(
+        side.now,
+        Instant::ZERO.after(Config::PING_INTERVAL + Config::PONG_TIMEOUT)
+    );
+    assert_eq!(side.told(), [ping(), Told::Disconnect]);
+    assert_eq!(side.conn.closed_by(), Some(CloseCause::Overdue));
+    assert_eq!(side.conn.poll_timeout(), None);
+}
+
+#[test]
+fn any_byte_after_a_ping_is_a_sign_of_life() {
+    let mut side = server();
+    side.next_deadline();
+    side.receive(&masked(Binary, true, &[0; 40])[..20]);
+    side.next_deadline();
+    assert_eq!(side.told(), [ping(), ping()]);
+}
+
+#[test]
+fn an_early_timeout_does_nothing() {
+    let mut side = server();
+    side.conn.handle_timeout(Instant::from_millis(24_999));
+    side.transmit();
+    assert_eq!(side.told(), []);
+}
+
+#[test]
+fn without_an_interval_nobody_is_pinged() {
+    let mut side = server_with(&Config {
+        ping_interval: None,
+        ..Config::new()
+    });
+    assert_eq!(side.conn.poll_timeout(), None);
+    side.conn.handle_timeout(Instant::from_micros(u64::MAX));
+    side.transmit();
+    assert_eq!(side.told(), []);
+}
+
+#[test]
+fn a_ping_of_the_callers_own_is_watched_too() {
+    let mut side = server();
+    let mut out = [0; MAX_CONTROL];
+    let frame = side.conn.ping(b"you?", &mut out, side.now).unwrap();
+    assert_eq!(frame, plain(Ping, true, b"you?"));
+    assert_eq!(
+        side.conn.poll_timeout(),
+        Some(Instant::ZERO.after(Config::PONG_TIMEOUT))
+    );
+    assert_eq!(
+        side.conn.ping(&[0; 126], &mut out, side.now),
+        Err(SendError::PayloadTooLong)
+    );
+}
+
+#[test]
+fn a_peer_that_does_not_close_in_time_is_cut_off() {
+    let mut side = server();
+    side.close(CloseCode::NORMAL, "").next_deadline();
+    assert_eq!(side.now, Instant::ZERO.after(Config::CLOSE_TIMEOUT));
+    assert_eq!(
+        side.told(),
+        [close_frame(CloseCode::NORMAL, ""), Told::Disconnect]
+    );
+    assert_eq!(
+        side.conn.closed_by(),
+        Some(CloseCause::Local(CloseCode::NORMAL))
+    );
+}
+
+#[test]
+fn a_peer_that_keeps_the_transport_after_its_close_is_cut_off() {
+    let mut side = server();
+    side.receive(&masked(Close, true, b"")).next_deadline();
+    assert_eq!(side.told().last(), Some(&Told::Disconnect));
+}
+
+#[test]
+fn a_close_frame_still_queued_goes_out_when_the_peer_has_shut_down_its_side() {
+    let mut conn = Connection::new(Server, &Config::new(), Instant::ZERO);
+    let mut bytes = masked(Close, true, b"\x03\xe8");
+    let mut input = Input::new(&mut bytes);
+    assert!(conn.receive(&mut input, Instant::ZERO).is_ok());
+    conn.receive_eof(Instant::ZERO);
+    let mut told = Vec::new();
+    transmit(&mut conn, &mut input, &mut told);
+    assert_eq!(told, [close_frame(CloseCode::NORMAL, ""), Told::Disconnect]);
+}

@@ -1,0 +1,13 @@
+#![no_std]
+#![doc = include_str!("../README.md")]
+
+#[cfg(any(test, feature = "alloc"))]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod conn;
+mod time;
+pub mod wire;
+
+pub use time::Instant;

@@ -1,0 +1,336 @@
+//! The head of a frame (RFC 6455 section 5.2).
+
+use super::{MAX_CONTROL_PAYLOAD, OpCode};
+
+/// The longest frame head, in bytes: two fixed ones, eight of length, four of masking key.
+pub const MAX_HEAD: usize = 2 + 8 + 4;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const OPCODE: u8 = 0x0F;
+const MASK: u8 = 0x80;
+const LENGTH: u8 = 0x7F;
+const LENGTH_IN_2: u8 = 126;
+const LENGTH_IN_8: u8 = 127;
+
+/// The head of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHead {
+    /// Whether this is the last fragment of its message.
+    pub fin: bool,
+    /// What the frame is.
+    pub opcode: OpCode,
+    /// The masking key, where the payload is masked.
+    pub mask: Option<[u8; 4]>,
+    /// Length of the payload in bytes; at most 2^63 - 1.
+    pub payload_len: u64,
+}
+
+/// Whether the frames of the peer must be masked (RFC 6455 section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Masking {
+    /// The peer is a client: it must mask every frame.
+    Required,
+    /// The peer is a server: it must not mask any frame.
+    Forbidden,
+}
+
+/// What [`decode`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A whole head, `len` bytes long; the payload follows it.
+    Done {
+        /// The head.
+        head: FrameHead,
+        /// Its length in bytes, at most [`MAX_HEAD`].
+        len: usize,
+    },
+    /// The head goes on: at least so many bytes more are needed.
+    NeedMore(usize),
+}
+
+/// A head that breaks a rule of RFC 6455 section 5; the peer is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadError {
+    /// A reserved bit is set and no extension that gives it a meaning was negotiated.
+    ReservedBits,
+    /// The opcode is reserved.
+    ReservedOpcode,
+    /// A control frame is a fragment.
+    FragmentedControl,
+    /// A control frame has a payload of more than 125 bytes.
+    OversizedControl,
+    /// The payload is not masked and must be.
+    Unmasked,
+    /// The payload is masked and must not be.
+    Masked,
+    /// The length takes more bytes than it needs.
+    NonMinimalLength,
+    /// The length has its highest bit set.
+    LengthTooLarge,
+}
+
+/// Reads the head of a frame from the front of `bytes`.
+///
+/// Rules are checked in the order of the bytes, each as soon as its byte is
+/// there, so the verdict does not depend on how the bytes arrive.
+///
+/// # Errors
+/// The first rule of RFC 6455 section 5 that the bytes break.
+pub fn decode(bytes: &[u8], masking: Masking) -> Result<Decoded, HeadError> {
+    let Some((&first, rest)) = bytes.split_first() else {
+        return Ok(Decoded::NeedMore(2));
+    };
+    // Section 5.2, RSV1-3: "MUST be 0 unless an extension is negotiated".
+    if first & RESERVED != 0 {
+        return Err(HeadError::ReservedBits);
+    }
+    // Section 5.2, Opcode: "If an unknown opcode is received, … MUST _Fail_".
+    let opcode = OpCode::from_bits(first & OPCODE).ok_or(HeadError::ReservedOpcode)?;
+    let fin = first & FIN != 0;
+    // Section 5.5: control frames "MUST NOT be fragmented".
+    if opcode.is_control() && !fin {
+        return Err(HeadError::FragmentedControl);
+    }
+
+    let Some((&second, rest)) = rest.split_first() else {
+        return Ok(Decoded::NeedMore(1));
+    };
+    // Section 5.1: a client MUST mask, a server MUST NOT.
+    let masked = second & MASK != 0;
+    match masking {
+        Masking::Required if !masked => return Err(HeadError::Unmasked),
+        Masking::Forbidden if masked => return Err(HeadError::Masked),
+        Masking::Required | Masking::Forbidden => {}
+    }
+    let short = second & LENGTH;
+    // Section 5.5: control frames "MUST have a payload length of 125 bytes or less".
+    if opcode.is_control() && usize::from(short) > MAX_CONTROL_PAYLOAD {
+        return Err(HeadError::OversizedControl);
+    }
+
+    let mask_len = if masked { 4 } else { 0 };
+    let (payload_len, rest, len) = match short {
+        LENGTH_IN_2 => {
+            let Some((length, rest)) = rest.split_first_chunk::<2>() else {
+                return Ok(need(2 + mask_len, rest));
+            };
+            (u64::from(u16::from_be_bytes(*length)), rest, 4)
+        }
+        LENGTH_IN_8 => {
+            // Section 5.2: "the most significant bit MUST be 0".
+            if rest.first().is_some_and(|byte| byte & 0x80 != 0) {
+                return Err(HeadError::LengthTooLarge);
+            }
+            let Some((length, rest)) = rest.split_first_chunk::<8>() else {
+                return Ok(need(8 + mask_len, rest));
+            };
+            (u64::from_be_bytes(*length), rest, 10)
+        }
+        _ => (u64::from(short), rest, 2),
+    };
+    // Section 5.2: "the minimal number of bytes MUST be used to encode the length".
+    if length_code(payload_len) != short {
+        return Err(HeadError::NonMinimalLength);
+    }
+
+    let mask = if masked {
+        let Some(key) = rest.first_chunk::<4>() else {
+            return Ok(need(4, rest));
+        };
+        Some(*key)
+    } else {
+        None
+    };
+    Ok(Decoded::Done {
+        head: FrameHead {
+            fin,
+            opcode,
+            mask,
+            payload_len,
+        },
+        len: len + mask_len,
+    })
+}
+
+/// An encoded head, by value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodedHead {
+    bytes: [u8; MAX_HEAD],
+    len: u8,
+}
+
+impl EncodedHead {
+    /// The bytes of the head; the payload follows them on the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    fn push<const N: usize>(&mut self, more: [u8; N]) {
+        let start = usize::from(self.len);
+        let free = self.bytes.get_mut(start..).unwrap_or_default();
+        for (to, from) in free.iter_mut().zip(more) {
+            *to = from;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+}
+
+impl FrameHead {
+    /// The bytes of this head, with the length in its shortest form.
+    #[must_use]
+    pub fn encode(&self) -> EncodedHead {
+        let mut head = EncodedHead {
+            bytes: [0; MAX_HEAD],
+            len: 0,
+        };
+        let fin = if self.fin { FIN } else { 0 };
+        let mask = if self.mask.is_some() { MASK } else { 0 };
+        let code = length_code(self.payload_len);
+        head.push([fin | self.opcode.bits(), mask | code]);
+        match code {
+            LENGTH_IN_2 => {
+                // The code says that it fits.
+                let short = u16::try_from(self.payload_len).unwrap_or(u16::MAX);
+                head.push(short.to_be_bytes());
+            }
+            LENGTH_IN_8 => head.push(self.payload_len.to_be_bytes()),
+            _ => {}
+        }
+        if let Some(key) = self.mask {
+            head.push(key);
+        }
+        head
+    }
+}
+
+/// The seven bits that announce a length in its shortest form (section 5.2).
+fn length_code(payload_len: u64) -> u8 {
+    match payload_len {
+        0..=125 => u8::try_from(payload_len).unwrap_or(LENGTH_IN_8),
+        126..=0xFFFF => LENGTH_IN_2,
+        _ => LENGTH_IN_8,
+    }
+}
+
+fn need(total: usize, have: &[u8]) -> Decoded {
+    Decoded::NeedMore(total.saturating_sub(have.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn opcode() -> impl Strategy<Value = OpCode> {
+        prop_oneof![
+            Just(OpCode::Continuation),
+            Just(OpCode::Text),
+            Just(OpCode::Binary),
+            Just(OpCode::Close),
+            Just(OpCode::Ping),
+            Just(OpCode::Pong)
+        ]
+    }
+
+    fn valid_head() -> impl Strategy<Value = FrameHead> {
+        let length = prop_oneof![
+            0_u64..300,
+            65_000_u64..66_000,
+            any::<u64>().prop_map(|n| n >> 1)
+        ];
+        (opcode(), any::<bool>(), any::<Option<[u8; 4]>>(), length).prop_map(
+            |(opcode, fin, mask, length)| FrameHead {
+                fin: fin || opcode.is_control(),
+                opcode,
+                mask,
+                payload_len: if opcode.is_control() {
+                    length.min(125)
+                } else {
+                    length
+                },
+            },
+        )
+    }
+
+    const fn masking_of(head: &FrameHead) -> Masking {
+        if head.mask.is_some() {
+            Masking::Required
+        } else {
+            Masking::Forbidden
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(head in valid_head(), after: [u8; 3]) {
+            let encoded = head.encode();
+            let mut bytes = Vec::from(encoded.as_bytes());
+            let len = bytes.len();
+            bytes.extend(after);
+            prop_assert_eq!(decode(&bytes, masking_of(&head)), Ok(Decoded::Done { head, len }));
+        }
+
+        #[test]
+        fn a_cut_head_needs_just_the_bytes_that_were_cut_or_a_step_towards_them(head in valid_head()) {
+            let encoded = head.encode();
+            let bytes = encoded.as_bytes();
+            for cut in 0..bytes.len() {
+                let Ok(Decoded::NeedMore(more)) = decode(&bytes[..cut], masking_of(&head)) else {
+                    return Err(TestCaseError::fail("a cut head is neither whole nor wrong"));
+                };
+                prop_assert!(more >= 1 && cut + more <= bytes.len());
+                if cut >= 2 {
+                    prop_assert_eq!(cut + more, bytes.len());
+                }
+            }
+        }
+
+        #[test]
+        fn an_error_stays_the_same_whatever_follows(bytes: [u8; MAX_HEAD], required: bool) {
+            let masking = if required { Masking::Required } else { Masking::Forbidden };
+            let whole = decode(&bytes, masking);
+            for cut in 0..bytes.len() {
+                if let Err(early) = decode(&bytes[..cut], masking) {
+                    prop_assert_eq!(whole, Err(early));
+                }
+            }
+            if let Ok(Decoded::Done { head, len }) = whole {
+                let encoded = head.encode();
+                prop_assert_eq!(encoded.as_bytes(), &bytes[..len]);
+            }
+        }
+    }
+
+    #[test]
+    fn each_rule_has_its_error() {
+        use HeadError::*;
+        use Masking::*;
+        let table: [(&[u8], Masking, HeadError); 15] = [
+            (&[0xC1], Required, ReservedBits),
+            (&[0xA1], Required, ReservedBits),
+            (&[0x91], Required, ReservedBits),
+            (&[0x83], Required, ReservedOpcode),
+            (&[0x8F], Required, ReservedOpcode),
+            (&[0x09], Required, FragmentedControl),
+            (&[0x08], Required, FragmentedControl),
+            (&[0x89, 0xFE], Required, OversizedControl),
+            (&[0x8A, 0x7F], Forbidden, OversizedControl),
+            (&[0x81, 0x00], Required, Unmasked),
+            (&[0x81, 0x80], Forbidden, Masked),
+            (&[0x82, 0xFE, 0x00, 0x7D], Required, NonMinimalLength),
+            (
+                &[0x82, 0x7F, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF],
+                Forbidden,
+                NonMinimalLength,
+            ),
+            (&[0x82, 0x7F, 0x80], Forbidden, LengthTooLarge),
+            (&[0x82, 0xFF, 0xFF], Required, LengthTooLarge),
+        ];
+        for (bytes, masking, error) in table {
+            assert_eq!(decode(bytes, masking), Err(error), "{bytes:02x?}");
+        }
+    }
+}
