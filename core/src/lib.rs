@@ -7,6 +7,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod conn;
+pub mod handshake;
 mod time;
 pub mod wire;
 

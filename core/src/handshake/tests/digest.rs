@@ -1,0 +1,60 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::digest::{accept, key, parse_key};
+use super::*;
+
+#[test]
+fn the_example_of_rfc_6455_section_1_3_comes_out() {
+    let key = key(*b"the sample nonce");
+    assert_eq!(&key, b"dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(&accept(&key), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+/// The naive twin of `parse_key`: decode, encode again, compare.
+fn is_key(value: &[u8]) -> bool {
+    decoded(value).is_some_and(|nonce| {
+        let mut text = [0; 24];
+        STANDARD.encode_slice(nonce, &mut text) == Ok(24) && text == value
+    })
+}
+
+fn decoded(value: &[u8]) -> Option<[u8; 16]> {
+    let mut bytes = [0; 64];
+    let length = STANDARD.decode_slice(value, &mut bytes).ok()?;
+    bytes[..length].try_into().ok()
+}
+
+/// Values near a key: the right length or about it, in the right alphabet or about it.
+fn almost_keys() -> impl Strategy<Value = Vec<u8>> {
+    let tail = prop_oneof![
+        6 => "[AQgwBh/+][=]{2}",
+        1 => "[=A]{0,4}",
+    ];
+    let body = prop_oneof![
+        6 => "[A-Za-z0-9+/]{21}",
+        1 => "[A-Za-z0-9+/=_ -]{19,23}",
+    ];
+    (body, tail).prop_map(|(body, tail)| (body + &tail).into_bytes())
+}
+
+proptest! {
+    #[test]
+    fn a_key_is_what_decodes_to_16_bytes_and_encodes_back(value in almost_keys()) {
+        prop_assert_eq!(parse_key(&value).is_some(), is_key(&value));
+    }
+
+    #[test]
+    fn every_nonce_makes_a_key(nonce: [u8; 16]) {
+        let key = key(nonce);
+        prop_assert!(parse_key(&key).is_some());
+        prop_assert_eq!(decoded(&key), Some(nonce));
+    }
+
+    #[test]
+    fn no_byte_of_a_key_can_be_anything(nonce: [u8; 16], place in 0..24_usize, byte: u8) {
+        let mut key = key(nonce);
+        key[place] = byte;
+        prop_assert_eq!(parse_key(&key).is_some(), is_key(&key));
+    }
+}
