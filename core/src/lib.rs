@@ -8,6 +8,7 @@ extern crate std;
 
 pub mod conn;
 pub mod handshake;
+pub mod notify;
 mod time;
 pub mod wire;
 

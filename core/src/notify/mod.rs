@@ -1,0 +1,88 @@
+//! Notifications: strict parsing of the JSON messages of the protocol (sections 2 to 5) and the
+//! pure matching of section 4. Nothing here allocates, recurses or panics, whatever the peer sent.
+//!
+//! [`parse`] turns the text of one message into a [`Message`], or into a [`Refusal`] that is ready
+//! to be answered through a [`Reply`]. The types borrow the text and exist only in valid form, so
+//! that [`matches()`] has no error to report. With the feature `alloc`, `OwnedSubscriptions` keeps
+//! a set beyond the life of its text.
+//!
+//! ```
+//! use campanile_core::notify::{Limits, Message, matches, parse};
+//!
+//! let wish = br#"{"sender":"client","subscriptions":[
+//!     {"package":"plant","page":"alerts","filters":{"values":{"channel":["2","3"]}}}]}"#;
+//! let news = br#"{"sender":"server","notification":{
+//!     "package":"plant","page":"alerts","filters":{"values":2},"data":{"id":7}}}"#;
+//!
+//! let limits = Limits::default();
+//! let (Ok(Message::Client(client)), Ok(Message::Publication(notification))) =
+//!     (parse(wish, &limits), parse(news, &limits))
+//! else {
+//!     panic!("both are valid");
+//! };
+//! let mut subscriptions = client.subscriptions().into_iter().flatten();
+//! assert!(subscriptions.any(|subscription| matches(&subscription, &notification)));
+//!
+//! let refusal = parse(b"{\"sender\":\"client\",}", &limits).unwrap_err();
+//! assert_eq!(refusal.code().as_str(), "invalid_json");
+//! ```
+//!
+//! # Rules where several readings are possible
+//!
+//! - Of duplicate members the last one counts, as in JavaScript and PHP, wherever a member is
+//!   interpreted. An earlier one only has to be valid JSON, but limits count what is written.
+//! - A lone surrogate escape (`"\ud800"`) is valid JSON, and passes where a string is merely
+//!   forwarded or ignored. A string that is interpreted must be Unicode text.
+//! - `filters`, on both sides, is missing, `null`, `[]` (PHP's empty map) or an object.
+//! - A wrongly typed member is refused even if `null` (`"subscriptions":null`), except for
+//!   `filters` and `values`, where section 4 gives `null` a meaning.
+//!
+//! # Why a parser of our own
+//!
+//! Needed are: strict validation of everything including what is skipped, no recursion, the raw
+//! bytes of values, offsets in errors, lone surrogates where they do no harm, and no panic. Of the
+//! `no_std` crates
+//!
+//! - `serde-json-core` recurses, lets invalid JSON pass in skipped values, and has no raw values or
+//!   offsets (it writes our [`Reply`], where none of this matters);
+//! - `picojson` needs a scratch buffer as long as the longest string with an escape even to skip
+//!   it, refuses lone surrogates everywhere, and gives neither raw values nor offsets;
+//! - `core-json` reads forward through a mutable borrow, one character at a time, without raw
+//!   values or offsets (but strictly and without recursion);
+//! - `hifijson` recurses when it skips, and does not check UTF-8 in what it skips.
+
+mod envelope;
+mod filter;
+mod json;
+mod limits;
+mod matches;
+mod notification;
+mod number;
+#[cfg(feature = "alloc")]
+mod owned;
+mod raw;
+mod refusal;
+mod reply;
+mod scalar;
+mod subscription;
+mod target;
+mod text;
+mod word;
+
+pub use envelope::{ClientMessage, Message, parse};
+pub use filter::{Accepts, Constraint, Constraints, Entries, Keyed, Scalars, ScalarsIter, Values};
+pub use json::MAX_DEPTH;
+pub use limits::Limits;
+pub use matches::matches;
+pub use notification::Notification;
+pub use number::{MAX_NUMBER_LEN, Number};
+#[cfg(feature = "alloc")]
+pub use owned::OwnedSubscriptions;
+pub use refusal::{ErrorCode, Refusal};
+pub use reply::{BufferTooSmall, MAX_REPLY_LEN, Reply};
+pub use scalar::{Canonical, Scalar};
+pub use subscription::{Subscription, Subscriptions, SubscriptionsIter};
+pub use text::{Bytes, Chars, Text};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! The notification of a publication.
+
+use super::{
+    filter::Values,
+    limits::Limits,
+    raw::Value,
+    refusal::Refusal,
+    target::{Place, Target},
+    text::Text,
+};
+
+/// What a publisher announces, as far as matching reads it (the protocol, section 3). What is
+/// delivered is the publisher's whole message, byte for byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Notification<'a> {
+    target: Target<'a>,
+}
+
+impl<'a> Notification<'a> {
+    /// Checks the member `notification`, which is an object.
+    pub(super) fn parse(value: Value<'a>, limits: &Limits) -> Result<Self, Refusal> {
+        Target::parse(value, Place::Notification, limits).map(|target| Self { target })
+    }
+
+    /// The package that subscriptions must name.
+    #[must_use]
+    pub const fn package(&self) -> Text<'a> {
+        self.target.package
+    }
+
+    /// The page that subscriptions must name.
+    #[must_use]
+    pub const fn page(&self) -> Text<'a> {
+        self.target.page
+    }
+
+    /// What the constraints of subscriptions are compared with.
+    #[must_use]
+    pub fn values(&self) -> Values<'a> {
+        Values::trusted(self.target.values)
+    }
+}

@@ -1,0 +1,278 @@
+//! Refusals: which rule a message broke, where, and what to do about it.
+
+use core::fmt;
+
+use super::{json::Fault, number::MAX_NUMBER_LEN, text::Text};
+
+/// The codes of the protocol's errors (section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// Not a strict RFC 8259 object.
+    InvalidJson,
+    /// No known `sender`, or a missing or wrongly typed member.
+    InvalidMessage,
+    /// A missing or wrongly typed member inside a subscription.
+    InvalidSubscription,
+    /// A missing or wrongly typed member inside a notification.
+    InvalidNotification,
+    /// More subscriptions than the configured limit.
+    TooManySubscriptions,
+    /// A message longer than the configured limit.
+    MessageTooBig,
+    /// Publishing or subscribing without the right to.
+    Forbidden,
+    /// A token is required and missing, bad or expired.
+    Unauthorized,
+    /// Over the message rate.
+    RateLimited,
+    /// The receiver reads more slowly than its notifications arrive.
+    SlowConsumer,
+    /// The server drains.
+    ShuttingDown,
+}
+
+impl ErrorCode {
+    /// The code as it is written in an error message.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid_json",
+            Self::InvalidMessage => "invalid_message",
+            Self::InvalidSubscription => "invalid_subscription",
+            Self::InvalidNotification => "invalid_notification",
+            Self::TooManySubscriptions => "too_many_subscriptions",
+            Self::MessageTooBig => "message_too_big",
+            Self::Forbidden => "forbidden",
+            Self::Unauthorized => "unauthorized",
+            Self::RateLimited => "rate_limited",
+            Self::SlowConsumer => "slow_consumer",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+
+    /// What a refusal says that has nothing more particular to say.
+    const fn general(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "the message is not valid JSON; send one strict RFC 8259 object",
+            Self::InvalidMessage => {
+                "a member of the message is missing or of the wrong type; correct it"
+            }
+            Self::InvalidSubscription => {
+                "a member of a subscription is missing or of the wrong type; correct it"
+            }
+            Self::InvalidNotification => {
+                "a member of the notification is missing or of the wrong type; correct it"
+            }
+            Self::TooManySubscriptions => {
+                "there are more subscriptions than the server allows; send fewer"
+            }
+            Self::MessageTooBig => {
+                "the message is longer than the server allows; send a shorter one"
+            }
+            Self::Forbidden => "the session has no right to this; use a token that grants it",
+            Self::Unauthorized => "the token is missing, invalid or expired; send a valid one",
+            Self::RateLimited => {
+                "messages come faster than the server allows and this one was dropped; slow down"
+            }
+            Self::SlowConsumer => {
+                "notifications are read more slowly than they arrive; reconnect and read faster"
+            }
+            Self::ShuttingDown => "the server is shutting down; reconnect later",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A message that is not accepted, and why. It is the peer's fault, except where the code says
+/// otherwise ([`ErrorCode::ShuttingDown`]).
+///
+/// `Display` writes what the error's `message` member says: the thing, the reason and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: ErrorCode,
+    from_publisher: bool,
+    path: Path,
+    problem: Problem,
+}
+
+impl Refusal {
+    /// A refusal for a reason outside of the message's text, such as a missing right; without a
+    /// path, and with the code's general message.
+    #[must_use]
+    pub const fn new(code: ErrorCode) -> Self {
+        Self {
+            code,
+            from_publisher: false,
+            path: Path::new(),
+            problem: Problem::General,
+        }
+    }
+
+    pub(super) const fn at(code: ErrorCode, path: Path, problem: Problem) -> Self {
+        Self {
+            code,
+            from_publisher: false,
+            path,
+            problem,
+        }
+    }
+
+    pub(super) const fn with_publisher(mut self, from_publisher: bool) -> Self {
+        self.from_publisher = from_publisher;
+        self
+    }
+
+    /// Which error this is.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The member at fault, such as `subscriptions[0].page`; empty if there is none to name. At
+    /// most 79 bytes; a longer one is cut, and then ends with `…`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.as_str()
+    }
+
+    /// Whether the message named `"sender":"server"` at its top level, as far as it was readable. A
+    /// classic session is then closed (the protocol, section 5).
+    #[must_use]
+    pub const fn from_publisher(&self) -> bool {
+        self.from_publisher
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path().is_empty() {
+            write!(f, "{} ", self.path())?;
+        }
+        match self.problem {
+            Problem::General => f.write_str(self.code.general()),
+            Problem::Json(Fault { offset, rule }) => {
+                write!(
+                    f,
+                    "byte {offset}: {rule}; send one strict RFC 8259 object per message"
+                )
+            }
+            Problem::Missing(expected) => write!(f, "is missing; it must be {expected}"),
+            Problem::WrongType(expected) => write!(f, "has the wrong type; it must be {expected}"),
+            Problem::UnknownSender => write!(f, "is unknown; it must be {SENDERS}"),
+            Problem::NotUnicode => write!(f, "is not Unicode text; {WHOLE_PAIRS}"),
+            Problem::KeyNotUnicode => {
+                write!(f, "has a key that is not Unicode text; {WHOLE_PAIRS}")
+            }
+            Problem::NumberTooLong => write!(
+                f,
+                "is a number of more than {MAX_NUMBER_LEN} bytes when written out; send it as a string"
+            ),
+            Problem::TooMany { what, limit } => {
+                write!(
+                    f,
+                    "has more than {limit} {what}, the server's limit; send fewer"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+/// The senders that a message may name, for [`Problem`]s with the member `sender`.
+pub(super) const SENDERS: &str = "\"client\" to subscribe or \"server\" to publish";
+
+/// The remedy for lone surrogates.
+const WHOLE_PAIRS: &str = "escape characters beyond U+FFFF as whole surrogate pairs";
+
+/// What is wrong with the member that a [`Refusal`]'s path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    General,
+    Json(Fault),
+    /// With what it must be.
+    Missing(&'static str),
+    /// With what it must be.
+    WrongType(&'static str),
+    UnknownSender,
+    NotUnicode,
+    KeyNotUnicode,
+    NumberTooLong,
+    TooMany {
+        what: &'static str,
+        limit: usize,
+    },
+}
+
+/// The longest path in bytes. It keeps a [`Refusal`] below the 128 bytes from which errors by value
+/// become dear, and leaves some 40 for a key below `subscriptions[127].filters.values`.
+pub(super) const PATH_CAPACITY: usize = 79;
+
+/// The name of a member of a message, from the top level:
+/// `subscriptions[3].filters.values.channel[2]`. One that is too long ends with `…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Path {
+    text: heapless::String<PATH_CAPACITY, u8>,
+    cut: bool,
+}
+
+impl Path {
+    pub(super) const fn new() -> Self {
+        Self {
+            text: heapless::String::new(),
+            cut: false,
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+
+    /// This path's member `name`.
+    pub(super) fn member(self, name: &str) -> Self {
+        self.joined(name.chars())
+    }
+
+    /// This path's member of a name that comes from the message.
+    pub(super) fn key(self, name: Text<'_>) -> Self {
+        self.joined(name.chars())
+    }
+
+    /// This path's element `index`.
+    pub(super) fn element(mut self, index: usize) -> Self {
+        // Cannot fail: `write_str` below never does.
+        let _ = fmt::Write::write_fmt(&mut self, format_args!("[{index}]"));
+        self
+    }
+
+    fn joined(mut self, name: impl Iterator<Item = char>) -> Self {
+        if !self.text.is_empty() {
+            self.push('.');
+        }
+        name.for_each(|character| self.push(character));
+        self
+    }
+
+    fn push(&mut self, character: char) {
+        if self.cut || self.text.push(character).is_ok() {
+            return;
+        }
+        self.cut = true;
+        while self.text.push(ELLIPSIS).is_err() && self.text.pop().is_some() {}
+    }
+}
+
+const ELLIPSIS: char = '…';
+
+impl fmt::Write for Path {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().for_each(|character| self.push(character));
+        Ok(())
+    }
+}

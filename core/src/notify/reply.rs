@@ -1,0 +1,102 @@
+//! What the server says of its own, as JSON.
+
+use core::{error::Error, fmt};
+
+use serde::{Serialize, Serializer};
+
+use super::refusal::{PATH_CAPACITY, Refusal};
+
+/// A message of the server itself (the protocol, section 5).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Reply<'a> {
+    /// The answer to [`Message::Ping`](super::Message::Ping).
+    Pong,
+    /// The answer to a message that is not accepted.
+    Error(&'a Refusal),
+}
+
+/// The longest reply in bytes: a buffer of this size fits every [`Reply`].
+pub const MAX_REPLY_LEN: usize = FIXED_LEN + 2 * LONGEST_ESCAPE * PATH_CAPACITY;
+
+impl Reply<'_> {
+    /// Writes the reply as one JSON object into `out`, and returns the part that was written.
+    ///
+    /// # Errors
+    /// [`BufferTooSmall`]: our fault; never with [`MAX_REPLY_LEN`] bytes.
+    pub fn encode<'o>(&self, out: &'o mut [u8]) -> Result<&'o [u8], BufferTooSmall> {
+        let len = serde_json_core::to_slice(self, out).map_err(|_| BufferTooSmall)?;
+        out.get(..len).ok_or(BufferTooSmall)
+    }
+}
+
+impl Serialize for Reply<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Pong => PongMessage { kind: "pong" }.serialize(serializer),
+            Self::Error(refusal) => {
+                let error = ErrorBody {
+                    code: refusal.code().as_str(),
+                    message: Displayed(refusal),
+                    path: refusal.path(),
+                };
+                ErrorMessage {
+                    sender: "server",
+                    error,
+                }
+                .serialize(serializer)
+            }
+        }
+    }
+}
+
+/// A buffer was too small for a [`Reply`]; it needs at most [`MAX_REPLY_LEN`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferTooSmall;
+
+impl fmt::Display for BufferTooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the buffer is too small for the reply; {MAX_REPLY_LEN} bytes fit every reply"
+        )
+    }
+}
+
+impl Error for BufferTooSmall {}
+
+/// Everything but the path, which is in the message too: the longest of our own texts, and the JSON
+/// around it.
+const FIXED_LEN: usize = 320;
+
+/// `\u0000`, the longest that JSON makes of one byte.
+const LONGEST_ESCAPE: usize = 6;
+
+#[derive(Serialize)]
+struct PongMessage {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct ErrorMessage<'a> {
+    sender: &'static str,
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: &'static str,
+    message: Displayed<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    path: &'a str,
+}
+
+/// A refusal as its text.
+struct Displayed<'a>(&'a Refusal);
+
+impl Serialize for Displayed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}

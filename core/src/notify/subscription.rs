@@ -1,0 +1,157 @@
+//! Subscriptions: the set that a client asks for.
+
+use core::iter::FusedIterator;
+
+use super::{
+    filter::Constraints,
+    limits::Limits,
+    raw::{Elements, Kind, Value},
+    refusal::{ErrorCode, Path, Problem, Refusal},
+    target::{Place, Target},
+    text::Text,
+};
+
+/// The whole set of a connection's subscriptions (the protocol, section 2); an empty one
+/// unsubscribes from all.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscriptions<'a> {
+    list: Value<'a>,
+    len: usize,
+}
+
+impl<'a> Subscriptions<'a> {
+    /// Checks the member `subscriptions`.
+    pub(super) fn parse(list: Value<'a>, limits: &Limits) -> Result<Self, Refusal> {
+        let path = || Path::new().member("subscriptions");
+        if list.kind() != Kind::Array {
+            return Err(Refusal::at(
+                ErrorCode::InvalidMessage,
+                path(),
+                Problem::WrongType("an array"),
+            ));
+        }
+        let mut len: usize = 0;
+        for element in list.elements() {
+            if len >= limits.subscriptions {
+                let problem = Problem::TooMany {
+                    what: "elements",
+                    limit: limits.subscriptions,
+                };
+                return Err(Refusal::at(
+                    ErrorCode::TooManySubscriptions,
+                    path(),
+                    problem,
+                ));
+            }
+            Target::parse(element, Place::Subscription(len), limits)?;
+            len = len.saturating_add(1);
+        }
+        Ok(Self { list, len })
+    }
+
+    /// `list` must be the bytes of a set that was parsed, and `len` its length.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn trusted(list: &'a [u8], len: usize) -> Self {
+        Self {
+            list: Value::trusted(list),
+            len,
+        }
+    }
+
+    /// How many subscriptions these are; equal ones count each.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether these are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The subscriptions in the order of the text.
+    #[must_use]
+    pub fn iter(&self) -> SubscriptionsIter<'a> {
+        SubscriptionsIter {
+            elements: self.list.elements(),
+            left: self.len,
+        }
+    }
+
+    /// The JSON array as it was written.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.list.as_bytes()
+    }
+}
+
+impl<'a> IntoIterator for Subscriptions<'a> {
+    type Item = Subscription<'a>;
+    type IntoIter = SubscriptionsIter<'a>;
+
+    fn into_iter(self) -> SubscriptionsIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Subscriptions<'a> {
+    type Item = Subscription<'a>;
+    type IntoIter = SubscriptionsIter<'a>;
+
+    fn into_iter(self) -> SubscriptionsIter<'a> {
+        self.iter()
+    }
+}
+
+/// Iterator over [`Subscriptions`].
+#[derive(Clone, Debug)]
+pub struct SubscriptionsIter<'a> {
+    elements: Elements<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for SubscriptionsIter<'a> {
+    type Item = Subscription<'a>;
+
+    fn next(&mut self) -> Option<Subscription<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let target = Target::trusted(self.elements.next()?, Place::Subscription(0))?;
+        Some(Subscription { target })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for SubscriptionsIter<'_> {}
+impl FusedIterator for SubscriptionsIter<'_> {}
+
+/// One wish of a client: notifications of a package and page that meet all constraints (the
+/// protocol, sections 2 and 4).
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription<'a> {
+    target: Target<'a>,
+}
+
+impl<'a> Subscription<'a> {
+    /// The package that a notification must name.
+    #[must_use]
+    pub const fn package(&self) -> Text<'a> {
+        self.target.package
+    }
+
+    /// The page that a notification must name.
+    #[must_use]
+    pub const fn page(&self) -> Text<'a> {
+        self.target.page
+    }
+
+    /// What a notification's values must meet, all of it; nothing if every notification of the
+    /// package and page matches. Takes time quadratic in the number of keys.
+    #[must_use]
+    pub fn constraints(&self) -> Constraints<'a> {
+        Constraints::trusted(self.target.values)
+    }
+}
