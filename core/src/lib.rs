@@ -8,6 +8,8 @@ extern crate std;
 
 pub mod conn;
 pub mod handshake;
+#[cfg(feature = "alloc")]
+pub mod hub;
 pub mod notify;
 mod time;
 pub mod wire;
