@@ -1,0 +1,87 @@
+//! Facts as log lines: one each, on standard error.
+
+use std::io::{self, IsTerminal as _};
+
+use campanile_smol::{Refused, server::Fact};
+use tracing::{Level, debug, error, info, warn};
+
+/// Starts logging at `level` and above.
+pub(crate) fn init(level: Level) {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .with_max_level(level)
+        .init();
+}
+
+/// Logs what happened. Contents of messages stay out of it, and so do tokens.
+pub(crate) fn record(fact: &Fact<'_>) {
+    match fact {
+        Fact::Connected { connection, peer } => info!(connection, %peer, "connected"),
+        Fact::HandshakeFailed {
+            peer,
+            refused: Refused::BadRequest(bad),
+        } => warn!(
+            %peer,
+            status = bad.status(),
+            reason = first_sentence(&bad.to_string()),
+            "handshake refused"
+        ),
+        Fact::HandshakeFailed { peer, refused } => {
+            debug!(%peer, reason = %refused, "handshake failed");
+        }
+        Fact::Subscribed {
+            connection,
+            subscriptions,
+        } => info!(connection, subscriptions, "subscribed"),
+        Fact::Published {
+            connection,
+            notification,
+            bytes,
+            recipients,
+        } => info!(
+            connection,
+            package = ?notification.package(),
+            page = ?notification.page(),
+            bytes,
+            recipients,
+            "notification"
+        ),
+        Fact::Refused {
+            connection,
+            refusal,
+        } => warn!(
+            connection,
+            error = refusal.code().as_str(),
+            message = ?refusal.to_string(),
+            path = refusal.path(),
+            "refused"
+        ),
+        Fact::Violated {
+            connection,
+            violation,
+        } => warn!(
+            connection,
+            code = violation.close_code().get(),
+            reason = %violation,
+            "protocol violation"
+        ),
+        Fact::SlowConsumer { connection } => warn!(connection, "slow consumer"),
+        Fact::Disconnected { connection, cause } => info!(
+            connection,
+            code = cause.map_or(ABNORMAL, |cause| cause.code()),
+            "disconnected"
+        ),
+        Fact::AcceptFailed { error } => error!(%error, "cannot accept connections"),
+        _ => {}
+    }
+}
+
+/// The rest of a refusal is advice, which the peer was given and the log has no room for.
+fn first_sentence(text: &str) -> &str {
+    text.split_inclusive(". ").next().unwrap_or(text).trim_end()
+}
+
+/// RFC 6455 section 7.1.5: the connection ended without a Close.
+const ABNORMAL: u16 = 1006;

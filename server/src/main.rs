@@ -1,0 +1,73 @@
+//! The Campanile notification server.
+
+mod cli;
+mod descriptors;
+mod log;
+
+use std::{
+    io::{self, Write as _},
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+};
+
+use campanile_smol::server::{self, Options};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    log::init(arguments.log.into());
+    match serve(arguments.listen) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            // Where even this cannot be written, the exit code has to do.
+            let _ = writeln!(io::stderr(), "campanile: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves for ever; the error is a line for the person who started the server.
+fn serve(address: SocketAddr) -> Result<(), String> {
+    let listener =
+        TcpListener::bind(address).map_err(|error| refusal_to_listen(address, &error))?;
+    let local = listener.local_addr().unwrap_or(address);
+    let options = Options::default();
+    descriptors::raise_limit();
+    announce(local, &options);
+    server::serve(listener, options, log::record)
+        .map_err(|error| format!("cannot serve on {local}: {error}"))
+}
+
+/// Says where the server listens, and who may publish.
+fn announce(local: SocketAddr, options: &Options) {
+    let mut out = io::stdout();
+    // Nobody has to listen to this.
+    let _ = writeln!(
+        out,
+        "campanile {} listening on ws://{local} (publishing: {}, no keys are configured)",
+        env!("CARGO_PKG_VERSION"),
+        options.publishers,
+    );
+    let _ = out.flush();
+}
+
+fn refusal_to_listen(address: SocketAddr, error: &io::Error) -> String {
+    let known = [
+        (
+            io::ErrorKind::AddrInUse,
+            "the address is in use; stop the other server, or choose another address with --listen",
+        ),
+        (
+            io::ErrorKind::AddrNotAvailable,
+            "this machine has no such address; choose another one with --listen",
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            "permission denied; choose a port above 1023 with --listen",
+        ),
+    ];
+    match known.iter().find(|(kind, _)| *kind == error.kind()) {
+        Some((_, reason)) => format!("cannot listen on {address}: {reason}"),
+        None => format!("cannot listen on {address}: {error}"),
+    }
+}
