@@ -1,0 +1,60 @@
+//! Timing, in turns.
+
+use core::time::Duration;
+use std::time::Instant;
+
+/// Runs every candidate once in each of `rounds` rounds, and answers the median time of each.
+///
+/// `run` gets the number of the candidate, from 0 to below `candidates`. Each round starts with
+/// another one, and a round that is not timed comes first.
+pub fn median_of_rounds(
+    candidates: usize,
+    rounds: usize,
+    mut run: impl FnMut(usize),
+) -> Vec<Duration> {
+    let mut times = vec![Vec::with_capacity(rounds); candidates];
+    for candidate in 0..candidates {
+        run(candidate);
+    }
+    for round in 0..rounds {
+        for turn in 0..candidates {
+            let candidate = (round + turn) % candidates;
+            let start = Instant::now();
+            run(candidate);
+            times[candidate].push(start.elapsed());
+        }
+    }
+    times.into_iter().map(median).collect()
+}
+
+/// How many times `b` fits into `a`.
+#[must_use]
+pub fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64()
+}
+
+/// The middle one; the later one of two.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_has_as_many_times_below_as_above() {
+        let times = |secs: &[u64]| secs.iter().copied().map(Duration::from_secs).collect();
+        assert_eq!(median(times(&[9, 1, 5])), Duration::from_secs(5));
+        assert_eq!(median(times(&[9, 1, 5, 7])), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn every_candidate_runs_once_a_round_and_none_is_always_first() {
+        let mut order = Vec::new();
+        let medians = median_of_rounds(3, 3, |candidate| order.push(candidate));
+        assert_eq!(order, [0, 1, 2, 0, 1, 2, 1, 2, 0, 2, 0, 1]);
+        assert_eq!(medians.len(), 3);
+    }
+}

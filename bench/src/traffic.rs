@@ -1,0 +1,153 @@
+//! What a client sends, how it arrives, and who takes it.
+
+use std::io::{self, Read, Write};
+
+use campanile_core::wire::{FrameHead, Kind, apply_mask};
+
+/// The frames of a client, each of them a whole message.
+#[derive(Debug)]
+pub struct Traffic {
+    /// The frames, as they are on the wire.
+    pub bytes: Vec<u8>,
+    /// What the messages carry.
+    pub kind: Kind,
+    /// How many messages there are.
+    pub messages: usize,
+    /// The payload of each, in bytes.
+    pub payload_len: usize,
+}
+
+impl Traffic {
+    /// Payloads repeat with this period, in bytes; a text can be cut at every multiple of it.
+    pub const PERIOD: usize = 64;
+
+    /// `messages` messages, each with a masking key of its own.
+    ///
+    /// The text is what notifications are: mostly ASCII, with an accent here and there.
+    #[must_use]
+    pub fn new(kind: Kind, payload_len: usize, messages: usize) -> Self {
+        let unit: &[u8; Self::PERIOD] = match kind {
+            Kind::Text => {
+                "\"message\":\"Nouveau message reçu\",\"data\":{\"messageId\":\"12345\"},    "
+                    .as_bytes()
+                    .first_chunk()
+                    .expect("the text is long enough")
+            }
+            Kind::Binary => &core::array::from_fn(|i| (i * 37).to_le_bytes()[0] | 0x80),
+        };
+        let mut payload: Vec<u8> = unit.iter().copied().cycle().take(payload_len).collect();
+        if kind == Kind::Text {
+            // A character that was cut at the end.
+            let valid = str::from_utf8(&payload).map_or_else(|cut| cut.valid_up_to(), str::len);
+            payload[valid..].fill(b'.');
+        }
+        let mut bytes = Vec::new();
+        let mut key = 0x9E37_79B9_u32;
+        for _ in 0..messages {
+            // A step of a linear congruential generator: any keys will do.
+            key = key.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let mask = key.to_be_bytes();
+            let head = FrameHead {
+                fin: true,
+                opcode: kind.into(),
+                mask: Some(mask),
+                payload_len: payload_len as u64,
+            };
+            bytes.extend_from_slice(head.encode().as_bytes());
+            let start = bytes.len();
+            bytes.extend_from_slice(&payload);
+            let _ = apply_mask(mask, &mut bytes[start..]);
+        }
+        Self {
+            bytes,
+            kind,
+            messages,
+            payload_len,
+        }
+    }
+}
+
+/// Bytes in memory that arrive in pieces; what is written is forgotten.
+#[derive(Debug)]
+pub struct Pieces<'a> {
+    bytes: &'a [u8],
+    piece: usize,
+}
+
+impl<'a> Pieces<'a> {
+    /// Gives at most `piece` bytes at a time, and in the end none.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8], piece: usize) -> Self {
+        Self { bytes, piece }
+    }
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let count = self.piece.min(room.len()).min(self.bytes.len());
+        let (now, later) = self.bytes.split_at(count);
+        room[..count].copy_from_slice(now);
+        self.bytes = later;
+        Ok(count)
+    }
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Who takes the messages.
+pub trait Sink {
+    /// A piece of a message; `last` if it ends there.
+    fn take(&mut self, bytes: &[u8], last: bool);
+}
+
+/// Counts, and touches no byte.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Lengths {
+    /// Messages that ended.
+    pub messages: usize,
+    /// Bytes in all of them.
+    pub bytes: usize,
+}
+
+impl Sink for Lengths {
+    fn take(&mut self, bytes: &[u8], last: bool) {
+        self.messages += usize::from(last);
+        self.bytes += core::hint::black_box(bytes).len();
+    }
+}
+
+/// A hash (FNV-1a) of every byte and every end of a message, however they were cut.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Checksum(u64);
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Sink for Checksum {
+    fn take(&mut self, bytes: &[u8], last: bool) {
+        // An end is a value that no byte has.
+        let end = last.then_some(0x100);
+        for value in bytes.iter().copied().map(u64::from).chain(end) {
+            self.0 = (self.0 ^ value).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+}
+
+/// Both of them.
+impl<A: Sink, B: Sink> Sink for (A, B) {
+    fn take(&mut self, bytes: &[u8], last: bool) {
+        self.0.take(bytes, last);
+        self.1.take(bytes, last);
+    }
+}

@@ -1,0 +1,19 @@
+//! Drives the protocol core of Campanile on blocking sockets of the standard library: for programs
+//! with a thread for each connection, and for those that want no executor.
+//!
+//! [`Stream`] is one WebSocket connection over any [`Transport`], such as a
+//! [`TcpStream`](std::net::TcpStream). The example `echo` is a server in a few lines on it,
+//! `listen` a client.
+//!
+//! There is no protocol in this crate: what is clever is in `campanile-core`.
+
+mod clock;
+mod masks;
+mod opening;
+mod stream;
+mod transport;
+
+pub use masks::HashedMasks;
+pub use opening::{ConnectError, Refused};
+pub use stream::{Events, Stream};
+pub use transport::Transport;

@@ -1,0 +1,555 @@
+//! The daemon under the clients that people use: one trial per client.
+//!
+//! A trial whose tool is missing is ignored, and a line after the run says what is missing and how to install it; with
+//! `CI=true` in the environment it fails instead, so that a build server tests everything or says so.
+
+use core::net::SocketAddr;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use campanile_tests::{Daemon, Ended, Program, Received, Wire, error_in, hex, tools};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// The subscription of the protocol's section 2, on one line.
+const SUBSCRIPTION: &str = include_str!("clients/subscription.json");
+
+/// The notification of the protocol's section 3.
+const PLAIN: &str = include_str!("clients/notification.json");
+
+/// A notification for the same subscription with everything in it that a reader or writer on the way
+/// could be tempted to tidy up.
+const PECULIAR: &str = "\r\n\t{ \"sender\" :\"server\" ,\"type\":\"x\",\n \"notification\": \
+    {\"page\":\"messages\",\"package\":\"amaiia_msg_srv\" , \"filters\":{\"values\":{\"channel\":[1,5.0]}},\
+    \"data\":{\"b\":1.0,\"a\":9007199254740993,\"b\":1e2}, \
+    \"message\":\"re\\u00e7u reçu e\u{301} \u{1f514} \u{feff}\u{2028} \\/ \\ud83d\\udd14\" } }  \n";
+
+/// A notification for another channel.
+const ELSEWHERE: &str = r#"{"sender":"server","notification":{"package":"amaiia_msg_srv","page":"messages","filters":{"values":"4"}}}"#;
+
+/// The environment variable by which the network namespace trial starts this program again, inside of a namespace.
+const ROLE: &str = "CAMPANILE_NAMESPACE_ROLE";
+
+/// How everything but permissions gets onto a machine.
+const REMEDY: &str = "install it with: sh tests/clients/install.sh";
+
+fn main() -> ExitCode {
+    if let Ok(role) = env::var(ROLE) {
+        return inside_a_namespace(&role);
+    }
+    let arguments = Arguments::from_args();
+    let missing_is_failure = env::var("CI").is_ok_and(|value| value == "true");
+    let mut skipped = Vec::new();
+    let mut trials = Vec::new();
+    for client in clients() {
+        let ignored = match &client.obstacle {
+            None => false,
+            Some(Obstacle::Missing(_)) => !missing_is_failure,
+            Some(Obstacle::NotPermitted(_)) => true,
+        };
+        let why = client.obstacle.map(|obstacle| obstacle.to_string());
+        if let Some(why) = why
+            .as_ref()
+            .filter(|_| ignored && is_selected(&arguments, client.name))
+        {
+            skipped.push(format!("skipped {}: {why}", client.name));
+        }
+        let trial = Trial::test(client.name, move || match why {
+            None => {
+                (client.run)();
+                Ok(())
+            }
+            Some(why) => Err(Failed::from(why)),
+        });
+        trials.push(trial.with_ignored_flag(ignored));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        skipped.iter().for_each(|line| eprintln!("{line}"));
+    }
+    conclusion.exit_code()
+}
+
+fn clients() -> Vec<Client> {
+    let php = || [tools::program("php")];
+    let node_ws = || [tools::node_with("ws")];
+    let python = || [tools::python_with_websockets()];
+    vec![
+        client("wscat_subscribes", [tools::wscat()], wscat_subscribes),
+        client("wscat_publishes", [tools::wscat()], wscat_publishes),
+        client(
+            "php_publishes_and_waits_for_the_close",
+            php(),
+            php_publishes_and_waits_for_the_close,
+        ),
+        client(
+            "php_publishes_and_leaves_at_once",
+            php(),
+            php_publishes_and_leaves_at_once,
+        ),
+        client(
+            "php_is_told_why_its_notification_was_refused",
+            php(),
+            php_is_told_why_its_notification_was_refused,
+        ),
+        client(
+            "a_browser_subscribes",
+            [tools::chromium(), tools::node_with("playwright-core")],
+            a_browser_subscribes,
+        ),
+        client("node_ws_subscribes", node_ws(), node_ws_subscribes),
+        client("node_ws_publishes", node_ws(), node_ws_publishes),
+        client(
+            "python_websockets_subscribes",
+            python(),
+            python_websockets_subscribes,
+        ),
+        client(
+            "python_websockets_publishes",
+            python(),
+            python_websockets_publishes,
+        ),
+        client(
+            "curl_is_told_what_to_do",
+            [tools::program("curl")],
+            curl_is_told_what_to_do,
+        ),
+        Client {
+            obstacle: obstacle_to_namespaces(),
+            ..client(
+                "only_loopback_publishes_across_network_namespaces",
+                [],
+                only_loopback_publishes_across_network_namespaces,
+            )
+        },
+    ]
+}
+
+fn wscat_subscribes([wscat]: [PathBuf; 1]) {
+    let daemon = Daemon::start();
+    let mut command = wscat_command(&wscat, &daemon);
+    // It leaves two seconds after the last -x unless it is told to stay.
+    command.args([
+        "-x",
+        SUBSCRIPTION.trim_end(),
+        "-x",
+        r#"{"type":"ping"}"#,
+        "-w",
+        "-1",
+    ]);
+    let wscat = Program::start(&mut command);
+    wscat.assert_output("{\"type\":\"pong\"}\n");
+    for notification in [PECULIAR, ELSEWHERE, PLAIN] {
+        daemon.publish(notification);
+    }
+    wscat.assert_output(&format!("{{\"type\":\"pong\"}}\n{PECULIAR}\n{PLAIN}\n"));
+}
+
+fn wscat_publishes([wscat]: [PathBuf; 1]) {
+    let daemon = Daemon::start();
+    let mut subscriber = quick_start_subscriber(&daemon);
+    for (earlier, notification) in [PLAIN, PECULIAR].into_iter().enumerate() {
+        let mut command = wscat_command(&wscat, &daemon);
+        // Told to stay, it leaves because the daemon closes the connection, or never. Its standard
+        // input must stay open for that.
+        let mut wscat = Program::start(command.args(["-x", notification, "-w", "-1"]));
+        assert_succeeded(&wscat.wait(), "");
+        subscriber.expect_text(notification);
+        // It keeps the close code to itself when its output is no terminal.
+        daemon.wait_for_logs("code=1000", earlier + 1);
+    }
+}
+
+fn php_publishes_and_waits_for_the_close([php]: [PathBuf; 1]) {
+    assert_publishes("php-waits", |daemon, file| {
+        let from_file = Program::run(php_command(&php, daemon).arg(file));
+        assert_succeeded(&from_file, "closed 1000\n");
+        let from_input = run_with_input(&mut php_command(&php, daemon), ELSEWHERE);
+        assert_succeeded(&from_input, "closed 1000\n");
+    });
+}
+
+fn php_publishes_and_leaves_at_once([php]: [PathBuf; 1]) {
+    assert_publishes("php-leaves", |daemon, file| {
+        let ended = Program::run(php_command(&php, daemon).arg(file).arg("--no-wait"));
+        assert_succeeded(&ended, "");
+    });
+}
+
+fn php_is_told_why_its_notification_was_refused([php]: [PathBuf; 1]) {
+    let daemon = Daemon::start();
+    for (message, code) in [
+        (
+            r#"{"sender":"server","notification":{"package":"p"}}"#,
+            "invalid_notification",
+        ),
+        (r#"{"sender":"server","notification":"#, "invalid_json"),
+    ] {
+        let ended = run_with_input(&mut php_command(&php, &daemon), message);
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(ended.errors.contains(code), "{ended:?}");
+    }
+}
+
+fn a_browser_subscribes([chromium, node]: [PathBuf; 2]) {
+    assert_subscribes("browser", |daemon, file| {
+        let mut command = node_command(&node, "browser.cjs");
+        command.arg(&chromium).arg(daemon.url()).arg(file);
+        command
+    });
+}
+
+fn node_ws_subscribes([node]: [PathBuf; 1]) {
+    assert_subscribes("ws", |daemon, file| {
+        let mut command = node_command(&node, "ws-client.cjs");
+        command.args(["subscribe", &daemon.url()]).arg(file);
+        command
+    });
+}
+
+fn node_ws_publishes([node]: [PathBuf; 1]) {
+    assert_publishes("ws", |daemon, file| {
+        let mut command = node_command(&node, "ws-client.cjs");
+        command.args(["publish", &daemon.url()]).arg(file);
+        assert_succeeded(&Program::run(&mut command), "closed 1000\n");
+    });
+}
+
+fn python_websockets_subscribes([python]: [PathBuf; 1]) {
+    assert_subscribes("python", |daemon, file| {
+        let mut command = python_command(&python);
+        command.args(["subscribe", &daemon.url()]).arg(file);
+        command
+    });
+}
+
+fn python_websockets_publishes([python]: [PathBuf; 1]) {
+    assert_publishes("python", |daemon, file| {
+        let mut command = python_command(&python);
+        command.args(["publish", &daemon.url()]).arg(file);
+        assert_succeeded(&Program::run(&mut command), "closed 1000\n");
+    });
+}
+
+fn curl_is_told_what_to_do([curl]: [PathBuf; 1]) {
+    let daemon = Daemon::start();
+    // Without --max-time: curl must leave because the answer is complete.
+    let url = format!("http://{}/", daemon.address());
+    let ended = Program::run(Command::new(curl).args(["-si", &url]));
+    assert!(ended.status.success(), "{ended:?}");
+    let answer = String::from_utf8(ended.output).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.starts_with("HTTP/1.1 426 "), "{answer}");
+    assert!(
+        head.to_ascii_lowercase().contains("\r\nupgrade: websocket"),
+        "{answer}"
+    );
+    assert!(
+        body.contains("WebSocket") && body.contains("ws://"),
+        "{answer}"
+    );
+}
+
+/// Without keys, everybody may subscribe and only programs on the daemon's machine may publish (the
+/// protocol, section 7).
+fn only_loopback_publishes_across_network_namespaces([]: [PathBuf; 0]) {
+    let namespaces = Namespaces::new();
+    let mut command = in_namespace(&namespaces.server);
+    let daemon = Daemon::from_command(
+        command
+            .arg(Daemon::binary())
+            .args(["--listen", "0.0.0.0:0"]),
+    );
+    let port = daemon.address().port();
+    let from_afar = SocketAddr::from((Namespaces::SERVER, port));
+
+    let mut subscriber = Program::start(&mut again("subscribe", &namespaces.client, from_afar));
+    assert_eq!(subscriber.next_line(), "ready");
+    let stranger = run_with_input(&mut again("publish", &namespaces.client, from_afar), PLAIN);
+    assert_succeeded(&stranger, "error forbidden\nclosed 1008\n");
+    // The daemon's own machine, but not by its loopback address.
+    let neighbour = run_with_input(&mut again("publish", &namespaces.server, from_afar), PLAIN);
+    assert_succeeded(&neighbour, "error forbidden\nclosed 1008\n");
+    let local = run_with_input(
+        &mut again("publish", &namespaces.server, daemon.address()),
+        PECULIAR,
+    );
+    assert_succeeded(&local, "closed 1000\n");
+    // The first thing that it hears.
+    assert_eq!(
+        subscriber.next_line(),
+        format!("message {}", hex(PECULIAR.as_bytes()))
+    );
+}
+
+/// A trial of one client, and what keeps it from running here.
+struct Client {
+    name: &'static str,
+    obstacle: Option<Obstacle>,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+/// Why a trial cannot run here.
+enum Obstacle {
+    /// A tool is not installed.
+    Missing(String),
+    /// The machine does not let us. Ignored even with `CI=true`: an installation cannot mend it.
+    NotPermitted(String),
+}
+
+impl core::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Missing(what) => write!(f, "{what}; {REMEDY}"),
+            Self::NotPermitted(what) => write!(f, "{what}; run the tests as root"),
+        }
+    }
+}
+
+/// A trial which `run`s with the tools that it needs.
+fn client<const N: usize>(
+    name: &'static str,
+    needs: [tools::Found; N],
+    run: fn([PathBuf; N]),
+) -> Client {
+    let missing: Vec<_> = needs
+        .iter()
+        .filter_map(|need| need.as_ref().err())
+        .cloned()
+        .collect();
+    let obstacle = (!missing.is_empty()).then(|| Obstacle::Missing(missing.join(" and ")));
+    // The paths of missing tools are never used.
+    let found = needs.map(Result::unwrap_or_default);
+    Client {
+        name,
+        obstacle,
+        run: Box::new(move || run(found)),
+    }
+}
+
+fn is_selected(arguments: &Arguments, name: &str) -> bool {
+    arguments.filter.as_ref().is_none_or(|filter| {
+        if arguments.exact {
+            name == filter
+        } else {
+            name.contains(filter)
+        }
+    })
+}
+
+/// Asserts that a scripted client, subscribed to channels 2, 3 and 5, hears each notification there
+/// once, byte for byte, and no other. `command` makes its command line from the daemon and the file of the subscription.
+#[track_caller]
+fn assert_subscribes(name: &str, command: impl Fn(&Daemon, &Path) -> Command) {
+    let daemon = Daemon::start();
+    let file = temporary_file(name, SUBSCRIPTION);
+    let mut subscriber = Program::start(&mut command(&daemon, &file));
+    assert_eq!(subscriber.next_line(), "ready");
+    for notification in [PECULIAR, ELSEWHERE, PLAIN] {
+        daemon.publish(notification);
+    }
+    // Notifications keep their order, so the one for the other channel would come in between.
+    for notification in [PECULIAR, PLAIN] {
+        assert_eq!(
+            subscriber.next_line(),
+            format!("message {}", hex(notification.as_bytes()))
+        );
+    }
+    subscriber.finish();
+}
+
+/// Asserts that what a client publishes arrives byte for byte and once. `publish` has a client publish the file.
+#[track_caller]
+fn assert_publishes(name: &str, publish: impl Fn(&Daemon, &Path)) {
+    let long = PLAIN.replace("12345", &"12345".repeat(12_000));
+    let notifications = [PLAIN, PECULIAR, &long];
+    let daemon = Daemon::start();
+    let mut subscriber = quick_start_subscriber(&daemon);
+    for (index, notification) in notifications.iter().enumerate() {
+        publish(
+            &daemon,
+            &temporary_file(&format!("{name}-{index}"), notification),
+        );
+        subscriber.expect_text(notification);
+    }
+    subscriber.synchronise();
+}
+
+#[track_caller]
+fn quick_start_subscriber(daemon: &Daemon) -> Wire {
+    let mut subscriber = daemon.connect();
+    subscriber.send_text(SUBSCRIPTION);
+    subscriber.synchronise();
+    subscriber
+}
+
+/// Runs a command to its end which takes its message from standard input.
+#[track_caller]
+fn run_with_input(command: &mut Command, input: &str) -> Ended {
+    let mut program = Program::start(command);
+    program.write(input.as_bytes());
+    program.close_input();
+    program.wait()
+}
+
+#[track_caller]
+fn assert_succeeded(ended: &Ended, output: &str) {
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(String::from_utf8_lossy(&ended.output), output, "{ended:?}");
+}
+
+fn wscat_command(wscat: &Path, daemon: &Daemon) -> Command {
+    let mut command = Command::new(wscat);
+    command.args(["-c", &daemon.url()]);
+    command
+}
+
+fn php_command(php: &Path, daemon: &Daemon) -> Command {
+    let mut command = Command::new(php);
+    let address = daemon.address();
+    command
+        .arg(tools::clients().join("publish.php"))
+        .args([address.ip().to_string(), address.port().to_string()]);
+    command
+}
+
+fn node_command(node: &Path, script: &str) -> Command {
+    let mut command = Command::new(node);
+    command
+        .arg(tools::clients().join(script))
+        .env("NODE_PATH", tools::node_modules());
+    command
+}
+
+fn python_command(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.arg(tools::clients().join("client.py"));
+    command
+}
+
+/// A file below cargo's target folder; `name` is its own among all trials.
+fn temporary_file(name: &str, content: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("real-client-{name}.json"));
+    fs::write(&file, content).expect("the target folder can be written");
+    file
+}
+
+/// Two network namespaces with a cable between them, removed when the value is dropped.
+struct Namespaces {
+    server: String,
+    client: String,
+}
+
+impl Namespaces {
+    /// The addresses of the two ends of the cable, in a network that only these namespaces know.
+    const SERVER: [u8; 4] = [10, 213, 77, 1];
+    const CLIENT: [u8; 4] = [10, 213, 77, 2];
+
+    fn new() -> Self {
+        let name = |end| format!("campanile-{}-{end}", std::process::id());
+        // The value is there before the namespaces, so that a failure on the way removes what was made.
+        let namespaces = Self {
+            server: name("server"),
+            client: name("client"),
+        };
+        let Self { server, client } = &namespaces;
+        for namespace in [server, client] {
+            ip(&["netns", "add", namespace]);
+        }
+        ip(&[
+            "link", "add", "cable", "netns", server, "type", "veth", "peer", "name", "cable",
+            "netns", client,
+        ]);
+        for (namespace, address) in [(server, Self::SERVER), (client, Self::CLIENT)] {
+            let address = format!("{}/24", core::net::Ipv4Addr::from(address));
+            ip(&["-n", namespace, "address", "add", &address, "dev", "cable"]);
+            ip(&["-n", namespace, "link", "set", "cable", "up"]);
+            ip(&["-n", namespace, "link", "set", "lo", "up"]);
+        }
+        namespaces
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        for namespace in [&self.server, &self.client] {
+            // It may not have come into being.
+            let _ = Command::new("ip")
+                .args(["netns", "delete", namespace])
+                .output();
+        }
+    }
+}
+
+#[track_caller]
+fn ip(arguments: &[&str]) {
+    let ended = Program::run(Command::new("ip").args(arguments));
+    assert!(
+        ended.status.success(),
+        "ip {}: {}",
+        arguments.join(" "),
+        ended.errors
+    );
+}
+
+fn obstacle_to_namespaces() -> Option<Obstacle> {
+    if let Err(missing) = tools::program("ip") {
+        return Some(Obstacle::Missing(missing));
+    }
+    let name = format!("campanile-{}-may", std::process::id());
+    let added = Program::run(Command::new("ip").args(["netns", "add", &name]));
+    if added.status.success() {
+        ip(&["netns", "delete", &name]);
+        return None;
+    }
+    let why = added.errors.trim_end();
+    Some(Obstacle::NotPermitted(format!(
+        "no network namespaces here: {why}"
+    )))
+}
+
+fn in_namespace(namespace: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]);
+    command
+}
+
+/// The command line of this program in another role, inside of a namespace.
+fn again(role: &str, namespace: &str, daemon: SocketAddr) -> Command {
+    let mut command = in_namespace(namespace);
+    command.arg(env::current_exe().expect("the test knows its own path"));
+    command.arg(daemon.to_string()).env(ROLE, role);
+    command
+}
+
+/// A client on [`Wire`] which speaks the lines of the scripted clients: the publisher takes its
+/// message from standard input.
+fn inside_a_namespace(role: &str) -> ExitCode {
+    let daemon = env::args()
+        .nth(1)
+        .and_then(|address| address.parse().ok())
+        .expect("the daemon's address");
+    let mut wire = Wire::open(daemon);
+    if role == "subscribe" {
+        wire.send_text(SUBSCRIPTION);
+        wire.synchronise();
+        println!("ready");
+    } else {
+        let message = std::io::read_to_string(std::io::stdin()).expect("a message in UTF-8");
+        wire.send_text(&message);
+    }
+    loop {
+        match wire.receive() {
+            Received::Text(text) => match error_in(&text) {
+                Some(error) => println!("error {}", error["code"].as_str().unwrap_or_default()),
+                None => println!("message {}", hex(text.as_bytes())),
+            },
+            Received::Close(code, _) => println!("closed {code}"),
+            Received::End => return ExitCode::SUCCESS,
+            Received::Binary(_) | Received::Pong(_) | Received::CloseWithoutCode => {
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+}

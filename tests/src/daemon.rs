@@ -1,0 +1,194 @@
+//! The daemon as a child process.
+
+use core::net::{Ipv4Addr, SocketAddr};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+
+use crate::{Program, Wire, tools};
+
+/// A running daemon. Dropping it ends it, and fails the test when the daemon had ended or panicked by itself.
+#[derive(Debug)]
+pub struct Daemon {
+    program: Program,
+    ready_line: String,
+    address: SocketAddr,
+}
+
+impl Daemon {
+    /// Starts the daemon on a free port of the IPv4 loopback address and waits until it is ready.
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::listening_on("127.0.0.1:0")
+    }
+
+    /// Starts the daemon with `--listen address` and waits until it is ready.
+    #[track_caller]
+    pub fn listening_on(address: &str) -> Self {
+        Self::from_command(Command::new(Self::binary()).args(["--listen", address]))
+    }
+
+    /// Starts the daemon by a command line of the caller's and waits until it is ready.
+    #[track_caller]
+    pub fn from_command(command: &mut Command) -> Self {
+        let mut program = Program::start(command);
+        let ready_line = program.next_line();
+        let port = port_in(&ready_line)
+            .unwrap_or_else(|| panic!("no ws:// URL with a port in {ready_line:?}"));
+        Self {
+            program,
+            ready_line,
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+        }
+    }
+
+    /// The daemon's executable: `$CAMPANILE_BIN`, or the one that cargo builds (once per process) with
+    /// the profile and into the target folder of the running test.
+    #[track_caller]
+    pub fn binary() -> &'static Path {
+        static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let binary = BINARY.get_or_init(|| {
+            env::var_os("CAMPANILE_BIN").map_or_else(build, |path| Some(path.into()))
+        });
+        binary
+            .as_ref()
+            .expect("cargo builds the daemon (what it says is above), or CAMPANILE_BIN names it")
+    }
+
+    /// The IPv4 loopback address with the daemon's port.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of [`Daemon::address`].
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// The line by which the daemon said that it is ready.
+    #[must_use]
+    pub fn ready_line(&self) -> &str {
+        &self.ready_line
+    }
+
+    /// Waits for a line of the log that contains `substring`, and returns it.
+    #[track_caller]
+    pub fn wait_for_log(&self, substring: &str) -> String {
+        self.wait_for_logs(substring, 1)
+    }
+
+    /// Waits for `count` lines of the log that contain `substring`, and returns the last of them.
+    #[track_caller]
+    pub fn wait_for_logs(&self, substring: &str, count: usize) -> String {
+        self.program.wait_for_errors(substring, count)
+    }
+
+    /// The log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.program.errors()
+    }
+
+    /// A client after its opening handshake.
+    #[track_caller]
+    #[must_use]
+    pub fn connect(&self) -> Wire {
+        Wire::open(self.address)
+    }
+
+    /// A client whose subscriptions (a JSON array) are in force.
+    #[track_caller]
+    #[must_use]
+    pub fn subscriber(&self, subscriptions: &str) -> Wire {
+        let mut wire = self.connect();
+        wire.subscribe(subscriptions);
+        wire
+    }
+
+    /// Publishes `message` over a connection of its own, as a back end does: the daemon takes it and
+    /// closes the connection with 1000.
+    #[track_caller]
+    pub fn publish(&self, message: &str) {
+        let mut publisher = self.connect();
+        publisher.send_text(message);
+        publisher.expect_close(1000);
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.program);
+            return;
+        }
+        assert!(
+            self.program.is_running(),
+            "the daemon ended by itself: {}",
+            self.program
+        );
+        assert!(
+            !self.program.errors().contains("panicked at"),
+            "the daemon panicked: {}",
+            self.program
+        );
+    }
+}
+
+/// Runs `test` on a daemon of its own which also serves a bystander, and asserts that nothing in the
+/// test disturbed the bystander: the first thing it hears is the notification published afterwards.
+#[track_caller]
+pub fn with_bystander(test: impl FnOnce(&Daemon)) {
+    let daemon = Daemon::start();
+    let mut bystander = daemon.subscriber(r#"[{"package":"harness","page":"bystander"}]"#);
+    test(&daemon);
+    let notification =
+        r#"{"sender":"server","notification":{"package":"harness","page":"bystander"}}"#;
+    daemon.publish(notification);
+    bystander.expect_text(notification);
+}
+
+fn port_in(ready_line: &str) -> Option<u16> {
+    let (_, url) = ready_line.split_once("ws://")?;
+    let authority = url.split([' ', '/']).next()?;
+    authority.rsplit_once(':')?.1.parse().ok()
+}
+
+/// The executable that cargo builds; `None` when it does not, or when the test does not run from a
+/// target folder of cargo's.
+fn build() -> Option<PathBuf> {
+    let executable = env::current_exe().ok()?;
+    // Cargo marks the root of its target folder; between it and `deps/` there is the profile, and
+    // before that the target triple when one was asked for.
+    let target = executable
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").exists())?;
+    let profile = match executable.parent()?.parent()?.file_name()?.to_str()? {
+        "debug" => "dev",
+        other => other,
+    };
+    let output = Command::new(env!("CARGO"))
+        .current_dir(tools::checkout())
+        .args([
+            "build",
+            "--package",
+            "campanile",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(target)
+        .stderr(Stdio::inherit())
+        .output()
+        .ok()?;
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find(|message| {
+            message["target"]["name"] == "campanile" && message["executable"].is_string()
+        })
+        .and_then(|message| message["executable"].as_str().map(PathBuf::from))
+}
