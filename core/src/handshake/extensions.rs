@@ -15,7 +15,7 @@
 
 use core::fmt;
 
-use super::http::{Fields, is_token_byte, token};
+use super::http::{Fields, is_token_byte, skip_ows, token};
 
 pub(super) const NAME: &str = "Sec-WebSocket-Extensions";
 
@@ -39,7 +39,7 @@ impl<'b> Extension<'b> {
     pub fn parameters(self) -> impl Iterator<Item = Parameter<'b>> + Clone + use<'b> {
         let mut rest = self.rest;
         core::iter::from_fn(move || {
-            let (parameter, behind) = parse_parameter(rest.trim_ascii_start().strip_prefix(b";")?)?;
+            let (parameter, behind) = parse_parameter(skip_ows(rest).strip_prefix(b";")?)?;
             rest = behind;
             Some(parameter)
         })
@@ -151,21 +151,21 @@ fn skip_empty_elements(mut input: &[u8]) -> &[u8] {
 fn parse_extension(input: &[u8]) -> Option<(Extension<'_>, &[u8])> {
     let (name, rest) = split_token(input)?;
     let extension = Extension { name, rest };
-    let mut rest = rest.trim_ascii_start();
+    let mut rest = skip_ows(rest);
     while let Some(parameter) = rest.strip_prefix(b";") {
         let (_, behind) = parse_parameter(parameter)?;
-        rest = behind.trim_ascii_start();
+        rest = skip_ows(behind);
     }
     matches!(rest, [] | [b',', ..]).then_some((extension, rest))
 }
 
 /// The parameter behind a semicolon, and what follows it.
 fn parse_parameter(input: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
-    let (name, rest) = split_token(input.trim_ascii_start())?;
-    let Some(value) = rest.trim_ascii_start().strip_prefix(b"=") else {
+    let (name, rest) = split_token(skip_ows(input))?;
+    let Some(value) = skip_ows(rest).strip_prefix(b"=") else {
         return Some((Parameter { name, value: None }, rest));
     };
-    let value = value.trim_ascii_start();
+    let value = skip_ows(value);
     let (value, rest) = match value.strip_prefix(b"\"") {
         Some(quoted) => split_quoted(quoted)?,
         None => split_token(value).map(|(value, rest)| (value.as_bytes(), rest))?,

@@ -245,6 +245,15 @@ pub(super) fn token(bytes: &[u8]) -> Option<&str> {
     }
 }
 
+/// Skips the optional white space at the front: spaces and tabs and nothing else, so that what passes
+/// cannot end its line (RFC 9110, section 5.6.3).
+pub(super) fn skip_ows(mut input: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = input {
+        input = rest;
+    }
+    input
+}
+
 pub(super) fn is_token_byte(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }

@@ -136,7 +136,18 @@ fn nothing_can_be_injected_into_the_request() {
             Argument::Subprotocols,
         );
     }
-    for list in ["", ",", "x;", "x\r\nX: y", "é", "x; a=\"b c\""] {
+    for list in [
+        "",
+        ",",
+        "x;",
+        "x\r\nX: y",
+        "x\r\n\r\n;y",
+        "x;\r\ny",
+        "x;y\n=z",
+        "x;y=\u{c}z",
+        "é",
+        "x; a=\"b c\"",
+    ] {
         check(
             Opening {
                 extensions: Some(list),
