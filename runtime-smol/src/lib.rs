@@ -13,4 +13,4 @@ pub mod server;
 mod stream;
 
 pub use opening::{Refused, accept};
-pub use stream::{Events, Stream};
+pub use stream::Stream;

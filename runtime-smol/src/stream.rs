@@ -1,13 +1,10 @@
 //! One WebSocket connection over an async transport.
 
-use core::ops::Range;
 use std::io;
 
 use campanile_core::{
-    conn::{
-        CloseCause, Config, Connection, Event, Input, Role, SendError, Server, Transmit, Violation,
-    },
-    wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
+    conn::{Buffered, CloseCause, Config, Events, Role, SendError, Server},
+    wire::{CloseCode, Kind},
 };
 use smol::{
     Timer,
@@ -17,9 +14,6 @@ use smol::{
 
 use crate::{Refused, accept, clock::Clock};
 
-/// How much a stream reads at once: enough that a system call is cheap against its bytes.
-const BUFFER: usize = 64 * 1024;
-
 /// A WebSocket connection over a transport.
 ///
 /// Three verbs: [`fill`](Self::fill) waits for bytes, [`events`](Self::events) says what they mean,
@@ -28,22 +22,8 @@ const BUFFER: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Stream<T, R: Role> {
     transport: T,
-    conn: Connection<R>,
+    conn: Buffered<R>,
     clock: Clock,
-    buffer: Vec<u8>,
-    /// The part of the buffer that was received and is not understood yet.
-    unread: Range<usize>,
-    outgoing: Outgoing,
-    over: bool,
-}
-
-/// What is to be written.
-#[derive(Debug, Default)]
-struct Outgoing {
-    bytes: Vec<u8>,
-    written: usize,
-    shut_down: bool,
-    disconnect: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream<T, Server> {
@@ -60,88 +40,67 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream<T, Server> {
 impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
     /// A stream on a transport whose opening handshake is done; `behind` are bytes that
     /// came behind it.
+    #[must_use]
     pub fn new(transport: T, role: R, config: &Config, behind: &[u8]) -> Self {
         let clock = Clock::start();
-        let mut buffer = behind.to_vec();
-        buffer.resize(BUFFER.max(behind.len()), 0);
         Self {
             transport,
-            conn: Connection::new(role, config, clock.now()),
+            conn: Buffered::new(role, config, behind, clock.now()),
             clock,
-            buffer,
-            unread: 0..behind.len(),
-            outgoing: Outgoing::default(),
-            over: false,
         }
     }
 
     /// Waits for bytes, sends what is queued before that, and keeps the connection alive meanwhile.
+    /// Does not wait as long as [`events`](Self::events) were not read to their end.
     ///
     /// `false`: the connection is over, and [`closed_by`](Self::closed_by) says why.
     ///
     /// # Errors
-    /// What the transport reports.
+    /// What the transport reports, unless the connection was about to end anyway. It is over then.
     pub async fn fill(&mut self) -> io::Result<bool> {
         loop {
             self.flush().await?;
-            if self.over {
+            if self.conn.is_over() {
                 return Ok(false);
             }
-            let start = self.unread.len();
-            self.buffer.copy_within(self.unread.clone(), 0);
-            self.unread = 0..start;
-            let room = self.buffer.get_mut(start..).unwrap_or_default();
-            let read = async { Wake::Read(self.transport.read(room).await) };
-            match read.or(deadline(&self.conn, &self.clock)).await {
-                Wake::Read(Ok(0)) => {
-                    self.conn.receive_eof(self.clock.now());
-                    self.transmit();
-                }
-                Wake::Read(count) => {
-                    self.unread.end += count?;
-                    return Ok(true);
-                }
-                Wake::Deadline => self.expire(),
+            if !self.conn.is_understood() {
+                return Ok(true);
+            }
+            let deadline = self.deadline();
+            let read = async { Some(self.transport.read(self.conn.space()).await) };
+            match read.or(deadline).await {
+                Some(Ok(0)) => self.conn.receive_eof(self.clock.now()),
+                Some(Ok(count)) => self.conn.received(count),
+                Some(Err(error)) => self.failed(error)?,
+                None => self.conn.handle_timeout(self.clock.now()),
             }
         }
     }
 
     /// What the bytes mean that have arrived.
     pub fn events(&mut self) -> Events<'_, R> {
-        let unread = self.buffer.get_mut(self.unread.clone());
-        Events {
-            conn: &mut self.conn,
-            clock: &self.clock,
-            input: Input::new(unread.unwrap_or_default()),
-            start: self.unread.start,
-            unread: &mut self.unread,
-            outgoing: &mut self.outgoing,
-        }
+        self.conn.events(self.clock.now())
     }
 
     /// Sends everything that is queued.
     ///
     /// # Errors
-    /// What the transport reports; the connection is over then.
+    /// What the transport reports, unless the connection was about to end anyway. It is over then.
     pub async fn flush(&mut self) -> io::Result<()> {
-        while !self.over {
-            let left = self.outgoing.left();
-            if left.is_empty() {
-                break;
-            }
-            let write = async { Wake::Read(self.transport.write(left).await) };
-            match write.or(deadline(&self.conn, &self.clock)).await {
-                Wake::Read(count) => self
-                    .outgoing
-                    .advance(count.inspect_err(|_| self.over = true)?),
-                Wake::Deadline => self.expire(),
+        while !self.conn.is_over() && !self.conn.unsent().is_empty() {
+            let deadline = self.deadline();
+            let write = async { Some(self.transport.write(self.conn.unsent()).await) };
+            match write.or(deadline).await {
+                Some(Ok(0)) => self.failed(io::ErrorKind::WriteZero.into())?,
+                Some(Ok(count)) => self.conn.sent(count),
+                Some(Err(error)) => self.failed(error)?,
+                None => self.conn.handle_timeout(self.clock.now()),
             }
         }
-        if core::mem::take(&mut self.outgoing.shut_down) {
+        if self.conn.take_shutdown() {
             // A peer that is gone already cannot be told.
             let _ = self.transport.close().await;
         }
-        self.over |= self.outgoing.disconnect;
         Ok(())
     }
 
@@ -150,7 +109,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
     /// # Errors
     /// [`SendError::Closing`] when the connection is closing.
     pub fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
-        self.outgoing.send(&mut self.conn, kind, payload)
+        self.conn.send(kind, payload)
     }
 
     /// Starts the closing handshake; go on with [`fill`](Self::fill) until it says `false`.
@@ -158,124 +117,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
     /// # Errors
     /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long reason.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        let mut out = [0; MAX_CONTROL];
-        let frame = self.conn.close(code, reason, &mut out, self.clock.now())?;
-        self.outgoing.bytes.extend_from_slice(frame);
-        Ok(())
+        self.conn.close(code, reason, self.clock.now())
     }
 
     /// What ended the connection, or is ending it.
+    #[must_use]
     pub const fn closed_by(&self) -> Option<CloseCause> {
         self.conn.closed_by()
     }
 
-    fn expire(&mut self) {
-        self.conn.handle_timeout(self.clock.now());
-        self.transmit();
-        // A peer that does not even read cannot be waited for.
-        self.over |= self.outgoing.disconnect;
-    }
-
-    fn transmit(&mut self) {
-        self.outgoing
-            .transmit(&mut self.conn, &mut Input::default());
-    }
-}
-
-enum Wake {
-    Read(io::Result<usize>),
-    Deadline,
-}
-
-async fn deadline<R: Role>(conn: &Connection<R>, clock: &Clock) -> Wake {
-    match conn.poll_timeout().and_then(|at| clock.system_time(at)) {
-        Some(at) => {
-            Timer::at(at).await;
-            Wake::Deadline
-        }
-        None => future::pending().await,
-    }
-}
-
-/// The events in the bytes that have arrived, until more are needed.
-///
-/// An event borrows the buffer and not this, so one may [`send`](Self::send) while holding one.
-#[derive(Debug)]
-pub struct Events<'a, R: Role> {
-    conn: &'a mut Connection<R>,
-    clock: &'a Clock,
-    input: Input<'a>,
-    start: usize,
-    unread: &'a mut Range<usize>,
-    outgoing: &'a mut Outgoing,
-}
-
-impl<'a, R: Role> Iterator for Events<'a, R> {
-    type Item = Result<Event<'a>, Violation>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        // What the last event made due goes out before what the next one does.
-        self.outgoing.transmit(self.conn, &mut self.input);
-        let event = self.conn.receive(&mut self.input, self.clock.now());
-        self.unread.start = self.start.saturating_add(self.input.consumed());
-        event.transpose()
-    }
-}
-
-impl<R: Role> Events<'_, R> {
-    /// Queues a whole message; [`Stream::flush`] or [`Stream::fill`] sends it.
-    ///
-    /// # Errors
-    /// [`SendError::Closing`] when the connection is closing.
-    pub fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
-        self.outgoing.send(self.conn, kind, payload)
-    }
-}
-
-impl<R: Role> Drop for Events<'_, R> {
-    fn drop(&mut self) {
-        self.outgoing.transmit(self.conn, &mut self.input);
-    }
-}
-
-impl Outgoing {
-    fn left(&self) -> &[u8] {
-        self.bytes.get(self.written..).unwrap_or_default()
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.written = self.written.saturating_add(count);
-        if self.written >= self.bytes.len() {
-            self.bytes.clear();
-            self.bytes.shrink_to(BUFFER);
-            self.written = 0;
+    /// Ends, with `None`, when the connection has waited long enough.
+    fn deadline(&self) -> impl Future<Output = Option<io::Result<usize>>> + use<T, R> {
+        let at = self.conn.poll_timeout();
+        let at = at.and_then(|at| self.clock.system_time(at));
+        async move {
+            match at {
+                Some(at) => Timer::at(at).await,
+                None => future::pending().await,
+            };
+            None
         }
     }
 
-    fn send<R: Role>(
-        &mut self,
-        conn: &mut Connection<R>,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<(), SendError> {
-        let start = self.bytes.len();
-        self.bytes.resize(start + MAX_HEAD + payload.len(), 0);
-        let room = self.bytes.get_mut(start..).unwrap_or_default();
-        let sent = conn
-            .encode(kind, payload, true, room)
-            .map(|frame| frame.len());
-        self.bytes.truncate(start + sent.unwrap_or(0));
-        sent.map(|_| ())
-    }
-
-    fn transmit<R: Role>(&mut self, conn: &mut Connection<R>, input: &mut Input<'_>) {
-        let mut out = [0; MAX_CONTROL];
-        while let Some(transmit) = conn.poll_transmit(input, &mut out) {
-            match transmit {
-                Transmit::Bytes(bytes) => self.bytes.extend_from_slice(bytes),
-                Transmit::ShutdownWrite => self.shut_down = true,
-                Transmit::Disconnect => self.disconnect = true,
-            }
+    fn failed(&mut self, error: io::Error) -> io::Result<()> {
+        if self.conn.transport_failed() {
+            return Err(error);
         }
+        Ok(())
     }
 }

@@ -15,5 +15,5 @@ mod transport;
 
 pub use masks::HashedMasks;
 pub use opening::{ConnectError, Refused};
-pub use stream::{Events, Stream};
+pub use stream::Stream;
 pub use transport::Transport;

@@ -2,9 +2,12 @@
 //!
 //! [`Connection`] has the driving contract. Around it: [`Input`] is the bytes on
 //! their way in, [`Event`] what they mean, [`Transmit`] what the transport has
-//! to do, [`Assembler`] puts chunks together where whole messages are wanted.
+//! to do, [`Assembler`] puts chunks together where whole messages are wanted; with the feature `alloc`,
+//! `Buffered` is a connection with its buffers.
 
 mod assemble;
+#[cfg(feature = "alloc")]
+mod buffered;
 mod config;
 mod error;
 mod event;
@@ -18,6 +21,8 @@ mod tests;
 mod timers;
 
 pub use assemble::{Assembler, Message, Store, StoreFull};
+#[cfg(feature = "alloc")]
+pub use buffered::{BUFFER, Buffered, Events};
 pub use config::Config;
 pub use error::{SendError, Violation};
 pub use event::{CloseCause, Data, Event, Transmit};

@@ -51,6 +51,7 @@ pub struct Hub {
     slots: Vec<Slot>,
     /// Indices of the slots without a session.
     free: Vec<u32>,
+    open: usize,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +74,7 @@ impl Hub {
             limits,
             slots: Vec::new(),
             free: Vec::new(),
+            open: 0,
         }
     }
 
@@ -91,6 +93,7 @@ impl Hub {
             rights,
             subscriptions: OwnedSubscriptions::default(),
         });
+        self.open = self.open.saturating_add(1);
         Some(SessionId {
             index,
             generation: slot.generation,
@@ -105,6 +108,7 @@ impl Hub {
         if slot.generation != id.generation || slot.session.take().is_none() {
             return;
         }
+        self.open = self.open.saturating_sub(1);
         // A slot whose generations are used up is retired.
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;
@@ -115,7 +119,7 @@ impl Hub {
     /// How many sessions are open.
     #[must_use]
     pub const fn sessions(&self) -> usize {
-        self.slots.len().saturating_sub(self.free.len())
+        self.open
     }
 
     /// Takes a message of session `id` and says what is to be done about it.

@@ -1,0 +1,287 @@
+//! A connection with its buffers (feature `alloc`).
+
+use alloc::vec::Vec;
+use core::{fmt, mem, ops::Range};
+
+use crate::{
+    Instant,
+    wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
+};
+
+use super::{CloseCause, Config, Connection, Event, Input, Role, SendError, Transmit, Violation};
+
+/// How much [`Buffered::space`] offers: enough that a system call is cheap against its bytes.
+pub const BUFFER: usize = 64 * 1024;
+
+/// A [`Connection`] with a buffer for the bytes on their way in and one for those on their way out: all
+/// that an adapter for one connection needs besides a transport and a clock.
+///
+/// 1. Write [`unsent`](Self::unsent) to the transport and report with [`sent`](Self::sent). Then, if
+///    [`take_shutdown`](Self::take_shutdown), shut its writing direction down. If [`is_over`](Self::is_over), drop it.
+/// 2. If [`is_understood`](Self::is_understood), read into [`space`](Self::space) and report with [`received`](Self::received),
+///    [`receive_eof`](Self::receive_eof) or [`transport_failed`](Self::transport_failed); at
+///    [`poll_timeout`](Self::poll_timeout) call [`handle_timeout`](Self::handle_timeout) instead.
+/// 3. Take the [`events`](Self::events).
+///
+/// Any of these may be repeated or left out for a while: no byte is lost.
+pub struct Buffered<R: Role> {
+    conn: Connection<R>,
+    incoming: Incoming,
+    outgoing: Outgoing,
+}
+
+impl<R: Role> Buffered<R> {
+    /// A connection whose opening handshake is done at `now`; `behind` are the bytes that came behind it.
+    #[must_use]
+    pub fn new(role: R, config: &Config, behind: &[u8], now: Instant) -> Self {
+        let mut buffer = behind.to_vec();
+        buffer.resize(BUFFER.max(behind.len()), 0);
+        Self {
+            conn: Connection::new(role, config, now),
+            incoming: Incoming {
+                buffer,
+                unread: 0..behind.len(),
+                understood: behind.is_empty(),
+            },
+            outgoing: Outgoing::default(),
+        }
+    }
+
+    /// Whether all bytes were looked at, so that only more of them can give another event.
+    #[must_use]
+    pub const fn is_understood(&self) -> bool {
+        self.incoming.understood
+    }
+
+    /// Where the next bytes from the transport go. Never empty while
+    /// [`is_understood`](Self::is_understood).
+    #[must_use]
+    pub fn space(&mut self) -> &mut [u8] {
+        let Incoming { buffer, unread, .. } = &mut self.incoming;
+        let filled = unread.len();
+        if unread.start > 0 && unread.end <= buffer.len() {
+            buffer.copy_within(unread.clone(), 0);
+            *unread = 0..filled;
+        }
+        buffer.get_mut(unread.end..).unwrap_or_default()
+    }
+
+    /// The first `count` bytes of the [`space`](Self::space) have arrived.
+    pub fn received(&mut self, count: usize) {
+        let Incoming { buffer, unread, .. } = &mut self.incoming;
+        unread.end = unread.end.saturating_add(count).min(buffer.len());
+        self.incoming.understood &= count == 0;
+    }
+
+    /// The transport has delivered its last byte.
+    pub fn receive_eof(&mut self, now: Instant) {
+        self.conn.receive_eof(now);
+        self.outgoing
+            .transmit(&mut self.conn, &mut Input::default());
+    }
+
+    /// The transport failed. Whether that is news: it is none where the connection was ending.
+    #[must_use]
+    pub const fn transport_failed(&mut self) -> bool {
+        self.outgoing.over = true;
+        self.conn.closed_by().is_none()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` if there is nothing to wait for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.conn.poll_timeout()
+    }
+
+    /// The time is `now`: sends a Ping that is due, gives up a peer that is overdue.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.conn.handle_timeout(now);
+        self.outgoing
+            .transmit(&mut self.conn, &mut Input::default());
+    }
+
+    /// What the bytes mean that had arrived by `now`.
+    pub fn events(&mut self, now: Instant) -> Events<'_, R> {
+        let Incoming {
+            buffer,
+            unread,
+            understood,
+        } = &mut self.incoming;
+        let start = unread.start;
+        let bytes = buffer.get_mut(unread.clone()).unwrap_or_default();
+        Events {
+            conn: &mut self.conn,
+            outgoing: &mut self.outgoing,
+            input: Input::new(bytes),
+            now,
+            start,
+            unread,
+            understood,
+        }
+    }
+
+    /// Queues a whole message.
+    ///
+    /// # Errors
+    /// [`SendError::Closing`] when the connection is closing.
+    pub fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
+        self.outgoing.send(&mut self.conn, kind, payload)
+    }
+
+    /// Queues the Close frame that starts the closing handshake.
+    ///
+    /// # Errors
+    /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long reason.
+    pub fn close(&mut self, code: CloseCode, reason: &str, now: Instant) -> Result<(), SendError> {
+        let mut out = [0; MAX_CONTROL];
+        let frame = self.conn.close(code, reason, &mut out, now)?;
+        self.outgoing.bytes.extend_from_slice(frame);
+        Ok(())
+    }
+
+    /// What is to be written to the transport.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        let Outgoing { bytes, written, .. } = &self.outgoing;
+        bytes.get(*written..).unwrap_or_default()
+    }
+
+    /// The first `count` bytes of [`unsent`](Self::unsent) are written.
+    pub fn sent(&mut self, count: usize) {
+        let Outgoing { bytes, written, .. } = &mut self.outgoing;
+        *written = written.saturating_add(count);
+        if *written >= bytes.len() {
+            bytes.clear();
+            bytes.shrink_to(BUFFER);
+            *written = 0;
+        }
+    }
+
+    /// Whether, when everything is sent, the writing direction is to be shut down; asks only once.
+    #[must_use]
+    pub const fn take_shutdown(&mut self) -> bool {
+        mem::replace(&mut self.outgoing.shut_down, false)
+    }
+
+    /// Whether the transport is of no more use.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.outgoing.over
+    }
+
+    /// What ended the connection, or is ending it.
+    #[must_use]
+    pub const fn closed_by(&self) -> Option<CloseCause> {
+        self.conn.closed_by()
+    }
+}
+
+impl<R: Role> fmt::Debug for Buffered<R> {
+    /// Leaves out what was said, which may be secret, and the role, whose keys are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffered")
+            .field("state", &self.conn.state())
+            .field("closed_by", &self.conn.closed_by())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The events in the bytes that have arrived, until more are needed.
+///
+/// An event borrows the buffer and not this, so one may [`send`](Self::send) while holding one.
+pub struct Events<'a, R: Role> {
+    conn: &'a mut Connection<R>,
+    outgoing: &'a mut Outgoing,
+    input: Input<'a>,
+    now: Instant,
+    start: usize,
+    unread: &'a mut Range<usize>,
+    understood: &'a mut bool,
+}
+
+impl<R: Role> Events<'_, R> {
+    /// Queues a whole message.
+    ///
+    /// # Errors
+    /// [`SendError::Closing`] when the connection is closing.
+    pub fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
+        self.outgoing.send(self.conn, kind, payload)
+    }
+}
+
+impl<'a, R: Role> Iterator for Events<'a, R> {
+    type Item = Result<Event<'a>, Violation>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // What the last event made due goes out before what the next one does.
+        self.outgoing.transmit(self.conn, &mut self.input);
+        let event = self.conn.receive(&mut self.input, self.now);
+        self.unread.start = self.start.saturating_add(self.input.consumed());
+        *self.understood = matches!(event, Ok(None));
+        event.transpose()
+    }
+}
+
+impl<R: Role> Drop for Events<'_, R> {
+    fn drop(&mut self) {
+        self.outgoing.transmit(self.conn, &mut self.input);
+    }
+}
+
+impl<R: Role> fmt::Debug for Events<'_, R> {
+    /// Leaves out what was said, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("state", &self.conn.state())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Incoming {
+    buffer: Vec<u8>,
+    /// The part of the buffer that was received and not consumed yet.
+    unread: Range<usize>,
+    understood: bool,
+}
+
+#[derive(Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    written: usize,
+    shut_down: bool,
+    over: bool,
+}
+
+impl Outgoing {
+    fn send<R: Role>(
+        &mut self,
+        conn: &mut Connection<R>,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let start = self.bytes.len();
+        let room = MAX_HEAD.saturating_add(payload.len());
+        self.bytes.resize(start.saturating_add(room), 0);
+        let room = self.bytes.get_mut(start..).unwrap_or_default();
+        let sent = conn.encode(kind, payload, true, room);
+        let sent = sent.map(|frame| frame.len());
+        self.bytes.truncate(start.saturating_add(sent.unwrap_or(0)));
+        sent.map(|_| ())
+    }
+
+    /// Takes on what the connection owes of its own; `input` is the one last received from.
+    fn transmit<R: Role>(&mut self, conn: &mut Connection<R>, input: &mut Input<'_>) {
+        let mut out = [0; MAX_CONTROL];
+        while let Some(transmit) = conn.poll_transmit(input, &mut out) {
+            match transmit {
+                Transmit::Bytes(bytes) => self.bytes.extend_from_slice(bytes),
+                Transmit::ShutdownWrite => self.shut_down = true,
+                // The peer learns of it at once: when the transport is dropped is the program's affair.
+                Transmit::Disconnect => {
+                    self.shut_down = true;
+                    self.over = true;
+                }
+            }
+        }
+    }
+}
