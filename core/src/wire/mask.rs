@@ -1,30 +1,49 @@
 //! Masking (RFC 6455 section 5.3).
 
-/// How many bytes are masked at once: wide enough for two vector registers.
-const LANE: usize = 32;
-
 /// Masks or unmasks `payload` in place: byte `i` is combined with byte `i % 4` of `key`.
 ///
 /// Answers the key to go on with, should more of the same payload follow in
 /// another buffer. Masking twice with the same key gives the original.
 #[must_use = "the rest of a payload must be masked with the key that is returned"]
 pub fn apply_mask(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
-    let mut wide = [0; LANE];
-    for (wide, key) in wide.iter_mut().zip(key.iter().cycle()) {
-        *wide = *key;
-    }
-    let (lanes, tail) = payload.as_chunks_mut::<LANE>();
+    let [a, b, c, d] = key;
+    let double = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    // Two vector registers at once, then words, then the rest: most payloads are short, and the
+    // rest of a short payload is most of it.
+    let (lanes, rest) = payload.as_chunks_mut::<32>();
     for lane in lanes {
-        for (byte, key) in lane.iter_mut().zip(wide) {
-            *byte ^= key;
+        apply_words(double, lane.as_chunks_mut().0);
+    }
+    let (words, rest) = rest.as_chunks_mut();
+    apply_words(double, words);
+    let (quads, rest) = rest.as_chunks_mut::<4>();
+    for quad in quads {
+        *quad = (u32::from_ne_bytes(*quad) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    match rest {
+        [x] => {
+            *x ^= a;
+            [b, c, d, a]
         }
+        [x, y] => {
+            *x ^= a;
+            *y ^= b;
+            [c, d, a, b]
+        }
+        [x, y, z] => {
+            *x ^= a;
+            *y ^= b;
+            *z ^= c;
+            [d, a, b, c]
+        }
+        _ => key,
     }
-    for (byte, key) in tail.iter_mut().zip(wide) {
-        *byte ^= key;
+}
+
+fn apply_words(key: u64, words: &mut [[u8; 8]]) {
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
-    let mut next = key;
-    next.rotate_left(tail.len() % 4);
-    next
 }
 
 #[cfg(test)]
