@@ -132,7 +132,7 @@ impl World {
             (Response::Published(notification), Reading::Publication(news))
                 if session.may_publish =>
             {
-                let heard: Vec<_> = self.hub.receivers(notification).collect();
+                let heard: Vec<_> = self.hub.recipients(notification).collect();
                 let names: HashSet<_> = heard.iter().copied().collect();
                 assert_eq!(names.len(), heard.len(), "somebody hears it twice");
                 let wanted = self.sessions.iter().filter(|session| {

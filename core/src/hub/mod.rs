@@ -2,15 +2,17 @@
 //!
 //! A broker without sockets, clock or threads. A driver opens a session for each connection, gives it the
 //! messages that arrive, and does what the [`Response`] says; a publication goes to
-//! [`Hub::receivers`], each of them through its own bounded [`Outbox`].
+//! [`Hub::recipients`], each of them through its own [`Line`] with its bounded [`Outbox`].
 
 mod frame;
+mod line;
 mod outbox;
 mod response;
 #[cfg(test)]
 mod tests;
 
 pub use frame::Frame;
+pub use line::{Line, Unsent};
 pub use outbox::{Outbox, OutboxFull, OutboxLimits};
 pub use response::{Ending, Response, last_words};
 
@@ -125,7 +127,7 @@ impl Hub {
     /// Takes a message of session `id` and says what is to be done about it.
     ///
     /// A new set of subscriptions is in force when this returns. A publication has been checked but
-    /// not delivered: that is the caller's part, to [`receivers`](Self::receivers).
+    /// not delivered: that is the caller's part, to [`recipients`](Self::recipients).
     pub fn receive<'t>(&mut self, id: SessionId, message: &'t Message<'_>) -> Response<'t> {
         let limits = self.limits;
         let Some(session) = self.session_mut(id) else {
@@ -156,7 +158,7 @@ impl Hub {
 
     /// The sessions that are to hear `notification`: each once, however many of its
     /// subscriptions match.
-    pub fn receivers<'h>(
+    pub fn recipients<'h>(
         &'h self,
         notification: &'h Notification<'h>,
     ) -> impl Iterator<Item = SessionId> + 'h {

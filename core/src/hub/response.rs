@@ -19,7 +19,7 @@ pub enum Response<'t> {
         /// How many there are now.
         subscriptions: usize,
     },
-    /// Deliver the publisher's message, byte for byte, to [`Hub::receivers`](super::Hub::receivers).
+    /// Deliver the publisher's message, byte for byte, to [`Hub::recipients`](super::Hub::recipients).
     Published(Notification<'t>),
     /// The session may not publish.
     Forbidden,

@@ -44,7 +44,7 @@ fn receivers(hub: &mut Hub, publisher: SessionId, channel: u8) -> Vec<SessionId>
     let Response::Published(notification) = hub.receive(publisher, &message) else {
         panic!("the publisher has the right");
     };
-    hub.receivers(&notification).collect()
+    hub.recipients(&notification).collect()
 }
 
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use campanile_core::conn::{Assembler, Event, Input};
+use campanile_core::conn::{Assembler, Event, Input, State};
 use smol::{Async, future};
 
 use crate::accept;
@@ -72,7 +72,7 @@ impl Reader<'_> {
                 break;
             }
         }
-        self.peer.receive_eof(shard.now());
+        self.peer.line.borrow_mut().receive_eof(shard.now());
         shard.transmit(self.peer, &mut Input::default());
         shard.flush();
     }
@@ -99,7 +99,7 @@ impl Reader<'_> {
         let now = shard.now();
         let mut input = Input::new(bytes);
         loop {
-            let event = self.peer.receive(&mut input, now);
+            let event = self.peer.line.borrow_mut().receive(&mut input, now);
             let done = !matches!(event, Ok(Some(_)));
             match event {
                 Ok(Some(Event::Data(data))) => {
@@ -107,7 +107,7 @@ impl Reader<'_> {
                     // A message for which there is no memory is lost. So is one that comes after
                     // our Close: what happens to it must not depend on how fast it was.
                     if let Ok(Some(message)) = self.assembler.push(data)
-                        && self.peer.is_open()
+                        && self.peer.line.borrow().state() == State::Open
                     {
                         shard.message(self.peer, &message);
                     }

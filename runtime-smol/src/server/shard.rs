@@ -8,20 +8,18 @@ use std::{
 
 use campanile_core::{
     Instant,
-    conn::{Connection, Input, Message, Server, Violation},
-    hub::{Frame, Hub, Response, Rights, SessionId, last_words},
+    conn::{Input, Message, Violation},
+    hub::{Frame, Hub, Line, Response, Rights, SessionId, Unsent, last_words},
     notify::{ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply},
 };
 use smol::{Async, LocalExecutor};
 
 use crate::clock::Clock;
 
-use super::{
-    Fact, Options,
-    peer::{Peer, Unsent},
-};
+use super::{Fact, Options, peer::Peer};
 
-/// How much is read at once. One buffer serves all connections of the thread.
+/// How much is read at once: enough that a system call is cheap against its bytes. One buffer serves
+/// all connections of the thread.
 const SCRATCH: usize = 64 * 1024;
 
 pub(super) struct Shard {
@@ -73,8 +71,8 @@ impl Shard {
         let session = self.hub.borrow_mut().open(rights)?;
         let number = self.connections.get().saturating_add(1);
         self.connections.set(number);
-        let conn = Connection::new(Server, &self.options.connection, self.now());
-        let peer = Rc::new(Peer::new(number, session, socket, conn));
+        let line = Line::new(&self.options.connection, self.options.outbox, self.now());
+        let peer = Rc::new(Peer::new(number, session, socket, line));
 
         let mut peers = self.peers.borrow_mut();
         if peers.len() <= session.index() {
@@ -100,7 +98,7 @@ impl Shard {
         }
         self.observe(&Fact::Disconnected {
             connection: peer.number,
-            cause: peer.closed_by(),
+            cause: peer.line.borrow().closed_by(),
         });
     }
 
@@ -129,7 +127,7 @@ impl Shard {
             self.refuse(peer, &refusal);
         }
         if let Some(ending) = response.ending()
-            && peer.close(ending, self.now())
+            && peer.line.borrow_mut().close(ending, self.now())
         {
             self.mark_dirty(peer);
         }
@@ -148,8 +146,11 @@ impl Shard {
 
     /// Queues what the connection of `peer` owes of its own.
     pub(super) fn transmit(&self, peer: &Rc<Peer>, input: &mut Input<'_>) {
-        if peer.transmit(input) {
-            self.mark_dirty(peer);
+        let queued = peer.line.borrow_mut().transmit(input);
+        match queued {
+            Ok(false) => {}
+            Ok(true) => self.mark_dirty(peer),
+            Err(_) => self.give_up(peer),
         }
     }
 
@@ -167,7 +168,7 @@ impl Shard {
     pub(super) fn handle_timeouts(&self) {
         let now = self.now();
         for peer in self.peers.borrow().iter().flatten() {
-            if peer.handle_timeout(now) {
+            if peer.line.borrow_mut().handle_timeout(now) {
                 self.transmit(peer, &mut Input::default());
             }
         }
@@ -179,7 +180,7 @@ impl Shard {
         let frame = Frame::text(message);
         let hub = self.hub.borrow();
         let mut recipients = 0;
-        for session in hub.receivers(notification) {
+        for session in hub.recipients(notification) {
             if let Some(peer) = self.peer(session) {
                 recipients += usize::from(self.send(&peer, frame.clone()));
             }
@@ -205,16 +206,23 @@ impl Shard {
 
     /// Queues a frame; a peer that does not take what waits already is closed instead.
     fn send(&self, peer: &Rc<Peer>, frame: Frame) -> bool {
-        let sent = peer.send(frame, &self.options.outbox);
-        if sent == Err(Unsent::Full) {
-            self.observe(&Fact::SlowConsumer {
-                connection: peer.number,
-            });
-            let refusal = Refusal::new(ErrorCode::SlowConsumer);
-            peer.give_up(reply_frame(&Reply::Error(&refusal)), self.now());
+        let sent = peer.line.borrow_mut().send(frame);
+        match sent {
+            Ok(()) => self.mark_dirty(peer),
+            Err(Unsent::Closing) => {}
+            Err(Unsent::Full) => self.give_up(peer),
         }
-        self.mark_dirty(peer);
         sent.is_ok()
+    }
+
+    fn give_up(&self, peer: &Rc<Peer>) {
+        self.observe(&Fact::SlowConsumer {
+            connection: peer.number,
+        });
+        let refusal = Refusal::new(ErrorCode::SlowConsumer);
+        let last_word = reply_frame(&Reply::Error(&refusal));
+        peer.line.borrow_mut().give_up(last_word, self.now());
+        self.mark_dirty(peer);
     }
 
     fn mark_dirty(&self, peer: &Rc<Peer>) {
