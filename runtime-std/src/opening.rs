@@ -120,7 +120,8 @@ pub(crate) fn accept<T: Transport>(transport: &mut T, time: Duration) -> Result<
     let response = out.get(..written).unwrap_or_default();
     match verdict {
         Ok(consumed) => {
-            exchange.write_all(response)?;
+            // A peer that is gone already may have said all it wanted: its bytes count.
+            let _ = exchange.write_all(response);
             received.drain(..consumed.min(received.len()));
             Ok(received)
         }
@@ -176,6 +177,9 @@ pub(crate) fn connect<T: Transport>(
 
 /// How much is read at once before the head is complete: most heads are shorter.
 const STEP: usize = 1024;
+
+/// 1 s: an answer is on the other side of the earth by then.
+const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// 64 reads of 1 KiB: what a browser or a lost HTTP client has under way.
 const LINGER_READS: usize = 64;
@@ -240,6 +244,9 @@ impl<'t, T: Transport> Exchange<'t, T> {
     fn tell(&mut self, response: &[u8]) -> io::Result<()> {
         self.write_all(response)?;
         self.transport.shutdown_write()?;
+        self.time = self
+            .time
+            .min(self.clock.now().since(Instant::ZERO) + LINGER_TIME);
         let mut rest = [0; STEP];
         for _ in 0..LINGER_READS {
             if self.read(&mut rest)? == 0 {

@@ -47,6 +47,7 @@ Examples:
   campanile                             serve on all addresses, port 8000
   campanile --listen 127.0.0.1:9000     serve this machine only, port 9000
 
-Publishing is accepted from loopback addresses only.
+Publishing is accepted from loopback addresses only. Behind a proxy on this machine
+every client has one, so keep such a proxy from forwarding to it.
 
-Exit codes: 0 ended normally, 1 cannot serve, 2 wrong arguments.";
+Exit codes: 0 after --help and --version, 1 cannot serve, 2 wrong arguments.";

@@ -15,7 +15,8 @@ pub(crate) fn init(level: Level) {
         .init();
 }
 
-/// Logs what happened. Contents of messages stay out of it, and so do tokens.
+/// Logs what happened. Of a message, only its package and page and the name of a member at fault are
+/// logged; never values or tokens.
 pub(crate) fn record(fact: &Fact<'_>) {
     match fact {
         Fact::Connected { connection, peer } => info!(connection, %peer, "connected"),
@@ -54,8 +55,7 @@ pub(crate) fn record(fact: &Fact<'_>) {
         } => warn!(
             connection,
             error = refusal.code().as_str(),
-            message = ?refusal.to_string(),
-            path = refusal.path(),
+            reason = refusal.to_string(),
             "refused"
         ),
         Fact::Violated {
@@ -64,7 +64,7 @@ pub(crate) fn record(fact: &Fact<'_>) {
         } => warn!(
             connection,
             code = violation.close_code().get(),
-            reason = %violation,
+            reason = violation.reason(),
             "protocol violation"
         ),
         Fact::SlowConsumer { connection } => warn!(connection, "slow consumer"),

@@ -40,7 +40,11 @@ fn one_notification_reaches_exactly_the_right_ones_of_a_thousand_connections() {
     let recipients = (0..wires.len())
         .filter(|index| index % CHANNELS == 1)
         .count();
-    daemon.wait_for_log(&format!("recipients={recipients}"));
+    let heard = daemon.wait_for_logs(" notification ", 1);
+    assert!(
+        heard.ends_with(&format!("recipients={recipients}")),
+        "{heard}"
+    );
 
     let gone = wires.len();
     drop(wires);
@@ -49,7 +53,8 @@ fn one_notification_reaches_exactly_the_right_ones_of_a_thousand_connections() {
     let mut wire = listener(&daemon, r#"{"package":"p","page":"q"}"#);
     daemon.publish(notification);
     wire.expect_text(notification);
-    daemon.wait_for_log("recipients=1");
+    let heard = daemon.wait_for_logs(" notification ", 3);
+    assert!(heard.ends_with("recipients=1"), "{heard}");
 }
 
 /// [`CONNECTIONS`], or what the limit on open files leaves. Raising the limit is up to whoever runs the tests.

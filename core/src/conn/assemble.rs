@@ -1,5 +1,7 @@
 //! Whole messages from chunks, for callers that want them.
 
+use core::fmt;
+
 use crate::wire::Kind;
 
 use super::Data;
@@ -16,6 +18,9 @@ pub trait Store {
     /// What was stored.
     fn stored(&mut self) -> &mut [u8];
 
+    /// Forgets what was stored; its memory is good for the next message.
+    fn clear(&mut self);
+
     /// Forgets what was stored and gives its memory back, where it can.
     fn release(&mut self);
 }
@@ -24,8 +29,8 @@ pub trait Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreFull;
 
-impl core::fmt::Display for StoreFull {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for StoreFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the message is larger than the memory set aside for it")
     }
 }
@@ -41,8 +46,12 @@ impl<const N: usize> Store for heapless::Vec<u8, N> {
         self
     }
 
+    fn clear(&mut self) {
+        Self::clear(self);
+    }
+
     fn release(&mut self) {
-        self.clear();
+        Self::clear(self);
     }
 }
 
@@ -58,13 +67,17 @@ impl Store for alloc::vec::Vec<u8> {
         self
     }
 
+    fn clear(&mut self) {
+        Self::clear(self);
+    }
+
     fn release(&mut self) {
         *self = Self::new();
     }
 }
 
 /// A whole message.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Message<'a> {
     /// What it carries.
     pub kind: Kind,
@@ -72,16 +85,33 @@ pub struct Message<'a> {
     pub bytes: &'a mut [u8],
 }
 
+impl fmt::Debug for Message<'_> {
+    /// Leaves out what was said, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("kind", &self.kind)
+            .field("len", &self.bytes.len())
+            .finish()
+    }
+}
+
 /// Puts the chunks of a message together. A message that arrives whole is
 /// handed on from where it arrived, without a copy.
 ///
 /// How large a message may become is the connection's affair
 /// ([`Config::max_message`](super::Config::max_message)) and the store's.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Assembler<S> {
     store: S,
     /// The beginning of the message in progress is not here: the rest of it is skipped.
     lost: bool,
+}
+
+impl<S> fmt::Debug for Assembler<S> {
+    /// Leaves out what was said, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembler").finish_non_exhaustive()
+    }
 }
 
 impl<S: Store> Assembler<S> {
@@ -102,7 +132,7 @@ impl<S: Store> Assembler<S> {
             last,
         } = data;
         if first {
-            self.store.release();
+            self.store.clear();
             self.lost = false;
             if last {
                 return Ok(Some(Message { kind, bytes }));

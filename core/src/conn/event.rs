@@ -1,5 +1,7 @@
 //! What a connection tells its driver.
 
+use core::fmt;
+
 use crate::wire::{CloseCode, ClosePayload, Kind};
 
 use super::Violation;
@@ -23,7 +25,7 @@ pub enum Event<'b> {
 /// A message is cut where the buffer ended, not where its frames did. The bytes
 /// of a text are valid UTF-8 up to an unfinished character at the end, and with
 /// `last` altogether.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Data<'b> {
     /// What the message carries.
     pub kind: Kind,
@@ -33,6 +35,18 @@ pub struct Data<'b> {
     pub first: bool,
     /// Whether the message ends here.
     pub last: bool,
+}
+
+impl fmt::Debug for Data<'_> {
+    /// Leaves out what was said, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Data")
+            .field("kind", &self.kind)
+            .field("len", &self.bytes.len())
+            .field("first", &self.first)
+            .field("last", &self.last)
+            .finish()
+    }
 }
 
 /// What the transport has to do.

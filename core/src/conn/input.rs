@@ -1,17 +1,27 @@
 //! Bytes on their way in.
 
-use core::mem;
+use core::{fmt, mem};
 
 /// The bytes received so far and not yet understood, in a buffer of the caller's.
 ///
 /// [`Connection::receive`](super::Connection::receive) takes bytes off its front and hands them out,
 /// unmasked in place; what it leaves over is what the caller keeps for next time.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Input<'b> {
     rest: &'b mut [u8],
     consumed: usize,
     /// The payload of a Ping that is to be answered: it stays where it arrived.
     pub(super) ping: Option<&'b [u8]>,
+}
+
+impl fmt::Debug for Input<'_> {
+    /// Leaves out what was said, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("consumed", &self.consumed)
+            .field("left", &self.rest.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'b> Input<'b> {

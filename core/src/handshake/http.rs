@@ -166,7 +166,7 @@ impl<'h, 'b> Fields<'h, 'b> {
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
         self.all(name)
             .flat_map(|value| value.split(|byte| *byte == b','))
-            .map(<[u8]>::trim_ascii)
+            .map(trim_ows)
             .filter(|element| !element.is_empty())
     }
 
@@ -252,6 +252,15 @@ pub(super) fn skip_ows(mut input: &[u8]) -> &[u8] {
         input = rest;
     }
     input
+}
+
+/// The same at both ends.
+fn trim_ows(input: &[u8]) -> &[u8] {
+    let mut trimmed = skip_ows(input);
+    while let [rest @ .., b' ' | b'\t'] = trimmed {
+        trimmed = rest;
+    }
+    trimmed
 }
 
 pub(super) fn is_token_byte(byte: &u8) -> bool {

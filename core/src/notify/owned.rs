@@ -1,12 +1,13 @@
 //! Subscriptions that outlive the message they came in.
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use super::subscription::{Subscriptions, SubscriptionsIter};
 
 /// A connection's set of subscriptions on the heap: one copy of the JSON array, never validated
 /// again. An empty set, which is the default, owns no memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct OwnedSubscriptions {
     /// Empty if the set is.
     list: Box<[u8]>,
@@ -58,6 +59,15 @@ impl From<Subscriptions<'_>> for OwnedSubscriptions {
             list: subscriptions.as_bytes().into(),
             len: subscriptions.len(),
         }
+    }
+}
+
+impl fmt::Debug for OwnedSubscriptions {
+    /// Leaves out what is subscribed to, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedSubscriptions")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
     }
 }
 

@@ -70,7 +70,9 @@ impl ErrorCode {
             Self::MessageTooBig => {
                 "the message is longer than the server allows; send a shorter one"
             }
-            Self::Forbidden => "the session has no right to this; use a token that grants it",
+            Self::Forbidden => {
+                "the session has no right to this; publish from the machine that the server runs on"
+            }
             Self::Unauthorized => "the token is missing, invalid or expired; send a valid one",
             Self::RateLimited => {
                 "messages come faster than the server allows and this one was dropped; slow down"

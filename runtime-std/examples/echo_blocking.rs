@@ -1,7 +1,7 @@
 //! An echo server: every message comes back. It is what a conformance suite is pointed at, so its
 //! limits are high.
 //!
-//! `cargo run --release -p campanile-std --example echo -- 127.0.0.1:9001`
+//! `cargo run --release -p campanile-std --example echo_blocking -- 127.0.0.1:9001`
 
 use std::{
     env, io,
@@ -23,13 +23,13 @@ const LIMITS: Config = Config {
 
 fn main() -> ExitCode {
     let Some(address) = env::args().nth(1) else {
-        eprintln!("usage: echo ADDR:PORT");
+        eprintln!("usage: echo_blocking ADDR:PORT");
         return ExitCode::from(2);
     };
     match serve(&address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo: {address}: {error}");
+            eprintln!("echo_blocking: {address}: {error}");
             ExitCode::FAILURE
         }
     }
@@ -46,7 +46,7 @@ fn serve(address: &str) -> io::Result<()> {
 
 fn echo(socket: TcpStream) {
     if let Err(error) = converse(socket) {
-        eprintln!("echo: {error}");
+        eprintln!("echo_blocking: {error}");
     }
 }
 
