@@ -19,6 +19,9 @@ use crate::{Refused, accept, clock::Clock};
 /// Three verbs: [`fill`](Self::fill) waits for bytes, [`events`](Self::events) says what they mean,
 /// [`flush`](Self::flush) sends what was written meanwhile. `fill` and `flush` are the only ones that wait, and
 /// either may be dropped in the middle and called again: no byte is lost.
+///
+/// Nothing is read while something is to be sent. Two ends that both send more than the transport
+/// holds, and do not read in between, wait for each other until one counts as dead.
 #[derive(Debug)]
 pub struct Stream<T, R: Role> {
     transport: T,

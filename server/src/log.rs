@@ -4,15 +4,29 @@ use std::io::{self, IsTerminal as _};
 
 use campanile_smol::{Refused, server::Fact};
 use tracing::{Level, debug, error, info, warn};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
-/// Starts logging at `level` and above.
-pub(crate) fn init(level: Level) {
+/// How many lines may wait for whoever reads the log; more are dropped. A few seconds of a busy
+/// server, and a few megabytes.
+const WAITING_LINES: usize = 16_384;
+
+/// Starts logging at `level` and above; when the guard is dropped, what waits is written.
+///
+/// A thread of its own writes the lines, so that a log which is read slowly, not at all, or from a
+/// full disk is the only thing to suffer.
+pub(crate) fn init(level: Level) -> WorkerGuard {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING_LINES)
+        .lossy(true)
+        .finish(io::stderr());
     tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(writer)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .with_max_level(level)
+        .log_internal_errors(false)
         .init();
+    guard
 }
 
 /// Logs what happened. Of a message, only its package and page and the name of a member at fault are
@@ -70,7 +84,8 @@ pub(crate) fn record(fact: &Fact<'_>) {
         Fact::SlowConsumer { connection } => warn!(connection, "slow consumer"),
         Fact::Disconnected { connection, cause } => info!(
             connection,
-            code = cause.map_or(ABNORMAL, |cause| cause.code()),
+            code = cause.code(),
+            cause = cause.to_string(),
             "disconnected"
         ),
         Fact::AcceptFailed { error } => error!(%error, "cannot accept connections"),
@@ -82,6 +97,3 @@ pub(crate) fn record(fact: &Fact<'_>) {
 fn first_sentence(text: &str) -> &str {
     text.split_inclusive(". ").next().unwrap_or(text).trim_end()
 }
-
-/// RFC 6455 section 7.1.5: the connection ended without a Close.
-const ABNORMAL: u16 = 1006;

@@ -15,7 +15,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    log::init(arguments.log.into());
+    let _log = log::init(arguments.log.into());
     match serve(arguments.listen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -26,10 +26,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// Connections that may wait to be accepted, as far as the kernel allows (`net.core.somaxconn`, 4096
+/// by default): after a restart all clients come back at once.
+const BACKLOG: i32 = 4096;
+
 /// Serves for ever; the error is a line for the person who started the server.
 fn serve(address: SocketAddr) -> Result<(), String> {
     let listener =
         TcpListener::bind(address).map_err(|error| refusal_to_listen(address, &error))?;
+    // Where that is refused, what `bind` asked for stands.
+    let _ = rustix::net::listen(&listener, BACKLOG);
     let local = listener.local_addr().unwrap_or(address);
     let options = Options::default();
     descriptors::raise_limit();

@@ -5,6 +5,7 @@ mod bad_handshake;
 mod bad_input;
 mod command_line;
 mod keep_alive;
+mod logging;
 mod many;
 mod publishing;
 

@@ -409,6 +409,18 @@ fn half_a_notification_is_none() {
 }
 
 #[test]
+fn more_replies_than_may_wait_are_all_sent_to_a_peer_that_reads_them() {
+    let daemon = Daemon::start();
+    let mut wire = daemon.connect();
+    let count = 1_000;
+    let ping = Frame::text(r#"{"type":"ping"}"#).masked();
+    wire.send(&ping.repeat(count));
+    for _ in 0..count {
+        wire.expect_text(r#"{"type":"pong"}"#);
+    }
+}
+
+#[test]
 fn a_keep_alive_message_is_answered() {
     let daemon = Daemon::start();
     let mut wire = daemon.connect();

@@ -75,6 +75,18 @@ pub enum CloseCause {
     Overdue,
 }
 
+impl fmt::Display for CloseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(_) => f.write_str("closed by this side"),
+            Self::Peer(_) => f.write_str("closed by the peer"),
+            Self::Violation(violation) => violation.fmt(f),
+            Self::Eof => f.write_str("the peer is gone"),
+            Self::Overdue => f.write_str("the peer did not answer in time"),
+        }
+    }
+}
+
 impl CloseCause {
     /// The close code that describes it, as section 7.1.5 has it: 1005 for a
     /// Close without a code, 1006 for an end without a Close.

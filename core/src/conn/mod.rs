@@ -129,6 +129,11 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    /// There is another sign of life than bytes: its transport has acknowledged what waited for it, say.
+    pub fn peer_lives(&mut self) {
+        self.timers.heard(&self.config);
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` if there is nothing to wait for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -226,8 +231,8 @@ impl<R: Role> Connection<R> {
 
     fn shut_down(&mut self, cause: CloseCause, now: Instant) {
         self.timers.await_close(&self.config, now);
-        // Section 7.1.1: after a clean closing handshake the server closes the transport
-        // first, so that it is not the server which keeps the connection in TIME_WAIT.
+        // Section 7.1.1: after a clean closing handshake the server closes the transport first.
+        // Whoever does keeps the connection in TIME_WAIT, which hinders a server least.
         if R::IS_SERVER || matches!(cause, CloseCause::Violation(_)) {
             self.transport = Transport::ShutDownDue;
         }

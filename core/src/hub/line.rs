@@ -20,6 +20,8 @@ pub struct Line {
     limits: OutboxLimits,
     shut_down: bool,
     disconnect: bool,
+    /// The socket takes no more: nothing is queued any longer.
+    broken: bool,
 }
 
 /// Why a frame was not queued.
@@ -41,6 +43,7 @@ impl Line {
             limits,
             shut_down: false,
             disconnect: false,
+            broken: false,
         }
     }
 
@@ -82,10 +85,10 @@ impl Line {
             any = true;
             match transmit {
                 Transmit::Bytes(bytes) if self.conn.state() == State::Open => {
-                    full |= self.queue(Frame::encoded(bytes)).is_err();
+                    full |= self.queue(Frame::encoded(bytes)) == Err(Unsent::Full);
                 }
                 // The last frames of a connection: a Close, and a Pong before it.
-                Transmit::Bytes(bytes) => self.outbox.push_last(Frame::encoded(bytes)),
+                Transmit::Bytes(bytes) => self.queue_last(Frame::encoded(bytes)),
                 Transmit::ShutdownWrite => self.shut_down = true,
                 Transmit::Disconnect => self.disconnect = true,
             }
@@ -111,7 +114,7 @@ impl Line {
             .map(Frame::encoded);
         let closes = frame.is_ok();
         if let Ok(frame) = frame {
-            self.outbox.push_last(frame);
+            self.queue_last(frame);
         }
         closes
     }
@@ -119,7 +122,7 @@ impl Line {
     /// Drops what waits and closes with 1013 behind `last_word` (the protocol, section 5).
     pub fn give_up(&mut self, last_word: Frame, now: Instant) {
         self.outbox.drop_unsent();
-        self.outbox.push_last(last_word);
+        self.queue_last(last_word);
         let ending = Ending {
             code: CloseCode::TRY_AGAIN_LATER,
             reason: "slow consumer",
@@ -137,9 +140,22 @@ impl Line {
         self.outbox.advance(written);
     }
 
-    /// The socket takes no more: nothing that waits can be sent.
+    /// The socket takes no more: what waits is dropped, and so is what comes, since it would follow
+    /// half a frame. What the peer has said is still to be read.
     pub fn discard(&mut self) {
         self.outbox = Outbox::default();
+        self.broken = true;
+    }
+
+    /// The peer has taken bytes after it had not: a sign of life, though it said nothing.
+    pub fn resumed(&mut self) {
+        self.conn.peer_lives();
+    }
+
+    /// Whether so much waits that it should be written before more is queued.
+    #[must_use]
+    pub fn is_filling(&self) -> bool {
+        self.outbox.len() >= self.limits.frames / 2 || self.outbox.bytes() >= self.limits.bytes / 2
     }
 
     /// Whether nothing waits to be written.
@@ -173,8 +189,17 @@ impl Line {
     }
 
     fn queue(&mut self, frame: Frame) -> Result<(), Unsent> {
+        if self.broken {
+            return Err(Unsent::Closing);
+        }
         let pushed = self.outbox.push(frame, &self.limits);
         pushed.map_err(|_| Unsent::Full)
+    }
+
+    fn queue_last(&mut self, frame: Frame) {
+        if !self.broken {
+            self.outbox.push_last(frame);
+        }
     }
 }
 
@@ -239,6 +264,34 @@ mod tests {
         );
         assert_eq!(line.send(Frame::text(b"ten")), Err(Unsent::Closing));
         assert_eq!(line.closed_by().map(CloseCause::code), Some(1013));
+    }
+
+    #[test]
+    fn nothing_follows_half_a_frame_that_cannot_be_finished() {
+        let mut line = line();
+        assert_eq!(line.send(Frame::text(b"one")), Ok(()));
+        line.advance(1);
+        line.discard();
+        assert_eq!(line.send(Frame::text(b"two")), Err(Unsent::Closing));
+        assert_eq!(ping(&mut line), Ok(true));
+        line.give_up(Frame::text(b"why"), Instant::ZERO);
+        assert_eq!(waiting(&line), b"");
+    }
+
+    #[test]
+    fn a_peer_that_takes_what_waited_for_it_lives_though_it_says_nothing() {
+        let mut line = line();
+        let timeout = |line: &mut Line| {
+            let at = line.conn.poll_timeout().unwrap();
+            assert!(line.handle_timeout(at));
+            line.transmit(&mut Input::default()).unwrap();
+        };
+        timeout(&mut line);
+        line.resumed();
+        timeout(&mut line);
+        assert_eq!(line.state(), State::Open);
+        timeout(&mut line);
+        assert_eq!(line.state(), State::Closed);
     }
 
     #[test]

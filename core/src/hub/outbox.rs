@@ -113,6 +113,12 @@ impl Outbox {
         self.frames.is_empty()
     }
 
+    /// How many bytes wait, those of a begun frame altogether.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many frames wait.
     #[must_use]
     pub fn len(&self) -> usize {

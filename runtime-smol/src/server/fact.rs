@@ -68,8 +68,8 @@ pub enum Fact<'a> {
     Disconnected {
         /// Which.
         connection: u64,
-        /// What ended it, if that is known; its code is 1006 otherwise.
-        cause: Option<CloseCause>,
+        /// What ended it.
+        cause: CloseCause,
     },
     /// No connection can be accepted for the moment.
     AcceptFailed {

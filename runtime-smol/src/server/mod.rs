@@ -15,7 +15,7 @@ pub use fact::Fact;
 use core::{fmt, net::IpAddr, time::Duration};
 use std::{io, net::TcpListener, rc::Rc};
 
-use campanile_core::{conn::Config, hub::OutboxLimits, notify::Limits};
+use campanile_core::{Instant, conn::Config, hub::OutboxLimits, notify::Limits};
 use smol::{Async, LocalExecutor, Timer};
 
 use shard::Shard;
@@ -69,6 +69,9 @@ pub struct Options {
 /// descriptors, which passes when connections end; trying at once would spin.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
+/// How long after saying so a further failure to accept is not worth a line.
+const ACCEPT_SILENCE: Duration = Duration::from_secs(10);
+
 /// How often deadlines are looked at. All connections share this one timer; a ping, or the
 /// end of a dead peer, may be late by as much.
 const TICK: Duration = Duration::from_millis(250);
@@ -93,17 +96,17 @@ pub fn serve(
 }
 
 async fn accept(shard: &Rc<Shard>, listener: &Async<TcpListener>) {
-    let mut failing = false;
+    let mut said = None::<Instant>;
     loop {
         match listener.accept().await {
             Ok((socket, address)) => {
-                failing = false;
                 let session = session::run(Rc::clone(shard), socket, address);
                 shard.executor.spawn(session).detach();
             }
             Err(error) => {
-                // Said once, not ten times a second.
-                if !core::mem::replace(&mut failing, true) {
+                let now = shard.now();
+                if said.is_none_or(|at| now.since(at) >= ACCEPT_SILENCE) {
+                    said = Some(now);
                     shard.observe(&Fact::AcceptFailed { error: &error });
                 }
                 Timer::after(ACCEPT_REST).await;

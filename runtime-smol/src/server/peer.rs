@@ -69,7 +69,15 @@ impl Peer {
 
     /// Writes on whenever the socket takes more, until nothing waits.
     async fn unstick(self: Rc<Self>) {
-        while self.socket.writable().await.is_ok() && self.write() {}
+        loop {
+            if self.socket.writable().await.is_err() {
+                break;
+            }
+            self.line.borrow_mut().resumed();
+            if !self.write() {
+                break;
+            }
+        }
         self.stuck.set(false);
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use campanile_core::{
     Instant,
-    conn::{Input, Message, Violation},
+    conn::{CloseCause, Input, Message, Violation},
     hub::{Frame, Hub, Line, Response, Rights, SessionId, Unsent, last_words},
     notify::{ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply},
 };
@@ -98,7 +98,7 @@ impl Shard {
         }
         self.observe(&Fact::Disconnected {
             connection: peer.number,
-            cause: peer.line.borrow().closed_by(),
+            cause: peer.line.borrow().closed_by().unwrap_or(CloseCause::Eof),
         });
     }
 
@@ -146,6 +146,7 @@ impl Shard {
 
     /// Queues what the connection of `peer` owes of its own.
     pub(super) fn transmit(&self, peer: &Rc<Peer>, input: &mut Input<'_>) {
+        self.make_room(peer);
         let queued = peer.line.borrow_mut().transmit(input);
         match queued {
             Ok(false) => {}
@@ -206,6 +207,7 @@ impl Shard {
 
     /// Queues a frame; a peer that does not take what waits already is closed instead.
     fn send(&self, peer: &Rc<Peer>, frame: Frame) -> bool {
+        self.make_room(peer);
         let sent = peer.line.borrow_mut().send(frame);
         match sent {
             Ok(()) => self.mark_dirty(peer),
@@ -223,6 +225,14 @@ impl Shard {
         let last_word = reply_frame(&Reply::Error(&refusal));
         peer.line.borrow_mut().give_up(last_word, self.now());
         self.mark_dirty(peer);
+    }
+
+    /// Nobody is slow who was not offered what waits: it is written before the end of the turn where
+    /// one read makes much due.
+    fn make_room(&self, peer: &Rc<Peer>) {
+        if peer.line.borrow().is_filling() {
+            peer.flush(&self.executor);
+        }
     }
 
     fn mark_dirty(&self, peer: &Rc<Peer>) {
