@@ -1,11 +1,11 @@
 //! The opening handshake over a transport.
 
-use core::{fmt, time::Duration};
+use core::fmt;
 use std::io;
 
 use campanile_core::handshake::{
-    self, BadRequest, DEFAULT_HEADERS, EMPTY_HEADER, HANDSHAKE_TIME, Limits, RESPONSE_BYTES, Reply,
-    ServerHandshake, Status,
+    self, BadRequest, DEFAULT_HEADERS, EMPTY_HEADER, HANDSHAKE_TIME, LINGER_BYTES, LINGER_TIME,
+    Limits, RESPONSE_BYTES, Reply, ServerHandshake, Status,
 };
 use smol::{
     Timer,
@@ -131,8 +131,7 @@ fn answer(handshake: &mut ServerHandshake, received: &[u8]) -> Verdict {
     }
 }
 
-/// Waits until the peer has had a chance to read our last answer: a transport that is dropped
-/// with unread bytes is reset, and the answer lost with it.
+/// Waits until the peer has had a chance to read our last answer.
 async fn linger<T>(transport: &mut T)
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -140,7 +139,7 @@ where
     let drained = async {
         let _ = transport.close().await;
         let mut rest = vec![0; STEP]; // on the heap: a task is as large as its largest moment
-        for _ in 0..LINGER_READS {
+        for _ in 0..LINGER_BYTES / STEP {
             if !matches!(transport.read(&mut rest).await, Ok(1..)) {
                 break;
             }
@@ -151,9 +150,3 @@ where
     };
     drained.or(timeout).await;
 }
-
-/// 1 s: an answer is on the other side of the earth by then.
-const LINGER_TIME: Duration = Duration::from_secs(1);
-
-/// 64 reads of 1 KiB: what a browser or a lost HTTP client has under way.
-const LINGER_READS: usize = 64;

@@ -17,8 +17,8 @@ use crate::{Refused, accept, clock::Clock};
 /// A WebSocket connection over a transport.
 ///
 /// Three verbs: [`fill`](Self::fill) waits for bytes, [`events`](Self::events) says what they mean,
-/// [`flush`](Self::flush) sends what was written meanwhile. `fill` and `flush` are the only ones that wait, and
-/// either may be dropped in the middle and called again: no byte is lost.
+/// [`flush`](Self::flush) sends what was written meanwhile. `fill` and `flush` are the only ones
+/// that wait, and either may be dropped in the middle and called again: no byte is lost.
 ///
 /// Nothing is read while something is to be sent. Two ends that both send more than the transport
 /// holds, and do not read in between, wait for each other until one counts as dead.
@@ -118,7 +118,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
     /// Starts the closing handshake; go on with [`fill`](Self::fill) until it says `false`.
     ///
     /// # Errors
-    /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long reason.
+    /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long
+    /// reason.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.conn.close(code, reason, self.clock.now())
     }

@@ -2,8 +2,8 @@
 //! with a thread for each connection, and for those that want no executor.
 //!
 //! [`Stream`] is one WebSocket connection over any [`Transport`], such as a
-//! [`TcpStream`](std::net::TcpStream). The example `echo_blocking` is a server in a few lines on it,
-//! `listen` a client.
+//! [`TcpStream`](std::net::TcpStream). The example `echo_blocking` is a server in a few lines on
+//! it, `listen` a client.
 //!
 //! There is no protocol in this crate: what is clever is in `campanile-core`.
 

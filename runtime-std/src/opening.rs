@@ -6,8 +6,9 @@ use std::io::{self, ErrorKind};
 use campanile_core::{
     Instant,
     handshake::{
-        self, BadRequest, BadResponse, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits,
-        Opening, RESPONSE_BYTES, Reply, ServerHandshake, Status, WriteError,
+        self, BadRequest, BadResponse, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER,
+        LINGER_BYTES, LINGER_TIME, Limits, Opening, RESPONSE_BYTES, Reply, ServerHandshake, Status,
+        WriteError,
     },
 };
 
@@ -178,12 +179,6 @@ pub(crate) fn connect<T: Transport>(
 /// How much is read at once before the head is complete: most heads are shorter.
 const STEP: usize = 1024;
 
-/// 1 s: an answer is on the other side of the earth by then.
-const LINGER_TIME: Duration = Duration::from_secs(1);
-
-/// 64 reads of 1 KiB: what a browser or a lost HTTP client has under way.
-const LINGER_READS: usize = 64;
-
 /// A transport during the handshake, whose time runs from when this was made.
 struct Exchange<'t, T> {
     transport: &'t mut T,
@@ -239,8 +234,7 @@ impl<'t, T: Transport> Exchange<'t, T> {
         Ok(())
     }
 
-    /// Sends a last answer, and waits until the peer has had a chance to read it: a transport that
-    /// is dropped with unread bytes is reset, and the answer lost with it.
+    /// Sends a last answer, and waits until the peer has had a chance to read it.
     fn tell(&mut self, response: &[u8]) -> io::Result<()> {
         self.write_all(response)?;
         self.transport.shutdown_write()?;
@@ -248,7 +242,7 @@ impl<'t, T: Transport> Exchange<'t, T> {
             .time
             .min(self.clock.now().since(Instant::ZERO) + LINGER_TIME);
         let mut rest = [0; STEP];
-        for _ in 0..LINGER_READS {
+        for _ in 0..LINGER_BYTES / STEP {
             if self.read(&mut rest)? == 0 {
                 break;
             }

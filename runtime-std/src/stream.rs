@@ -14,8 +14,8 @@ use crate::{ConnectError, Refused, Transport, clock::Clock, opening, transport};
 /// A WebSocket connection over a transport.
 ///
 /// Three verbs: [`fill`](Self::fill) waits for bytes, [`events`](Self::events) says what they mean,
-/// [`flush`](Self::flush) sends what was written meanwhile. `fill` and `flush` are the only ones that wait,
-/// for as long as the connection's [`Config`] has patience: without a
+/// [`flush`](Self::flush) sends what was written meanwhile. `fill` and `flush` are the only ones
+/// that wait, for as long as the connection's [`Config`] has patience: without a
 /// [`ping_interval`](Config::ping_interval) a silent peer is waited for without end.
 ///
 /// Nothing is read while something is to be sent. Two ends that both send more than the transport
@@ -146,7 +146,8 @@ impl<T: Transport, R: Role> Stream<T, R> {
     /// Starts the closing handshake; go on with [`fill`](Self::fill) until it says `false`.
     ///
     /// # Errors
-    /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long reason.
+    /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long
+    /// reason.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.conn.close(code, reason, self.clock.now())
     }

@@ -29,8 +29,8 @@ pub(crate) fn init(level: Level) -> WorkerGuard {
     guard
 }
 
-/// Logs what happened. Of a message, only its package and page and the name of a member at fault are
-/// logged; never values or tokens.
+/// Logs what happened. Of a message, only its package and page and the name of a member at fault
+/// are logged; never values or tokens.
 pub(crate) fn record(fact: &Fact<'_>) {
     match fact {
         Fact::Connected { connection, peer } => info!(connection, %peer, "connected"),

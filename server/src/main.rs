@@ -26,8 +26,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Connections that may wait to be accepted, as far as the kernel allows (`net.core.somaxconn`, 4096
-/// by default): after a restart all clients come back at once.
+/// Connections that may wait to be accepted, as far as the kernel allows (`net.core.somaxconn`,
+/// 4096 by default): after a restart all clients come back at once.
 const BACKLOG: i32 = 4096;
 
 /// Serves for ever; the error is a line for the person who started the server.

@@ -10,17 +10,20 @@ use crate::{
 
 use super::{CloseCause, Config, Connection, Event, Input, Role, SendError, Transmit, Violation};
 
-/// How much [`Buffered::space`] offers: enough that a system call is cheap against its bytes.
+/// How much to read at once, and what [`Buffered::space`] offers: enough that a system call is
+/// cheap against its bytes.
 pub const BUFFER: usize = 64 * 1024;
 
-/// A [`Connection`] with a buffer for the bytes on their way in and one for those on their way out: all
-/// that an adapter for one connection needs besides a transport and a clock.
+/// A [`Connection`] with a buffer for the bytes on their way in and one for those on their way out:
+/// all that an adapter for one connection needs besides a transport and a clock.
 ///
-/// 1. Write [`unsent`](Self::unsent) to the transport and report with [`sent`](Self::sent). Then, if
-///    [`take_shutdown`](Self::take_shutdown), shut its writing direction down. If [`is_over`](Self::is_over), drop it.
-/// 2. If [`is_understood`](Self::is_understood), read into [`space`](Self::space) and report with [`received`](Self::received),
-///    [`receive_eof`](Self::receive_eof) or [`transport_failed`](Self::transport_failed); at
-///    [`poll_timeout`](Self::poll_timeout) call [`handle_timeout`](Self::handle_timeout) instead.
+/// 1. Write [`unsent`](Self::unsent) to the transport and report with [`sent`](Self::sent). Then,
+///    if [`take_shutdown`](Self::take_shutdown), shut its writing direction down. If
+///    [`is_over`](Self::is_over), drop it.
+/// 2. If [`is_understood`](Self::is_understood), read into [`space`](Self::space) and report with
+///    [`received`](Self::received), [`receive_eof`](Self::receive_eof) or
+///    [`transport_failed`](Self::transport_failed); at [`poll_timeout`](Self::poll_timeout) call
+///    [`handle_timeout`](Self::handle_timeout) instead.
 /// 3. Take the [`events`](Self::events).
 ///
 /// Any of these may be repeated or left out for a while: no byte is lost.
@@ -31,7 +34,8 @@ pub struct Buffered<R: Role> {
 }
 
 impl<R: Role> Buffered<R> {
-    /// A connection whose opening handshake is done at `now`; `behind` are the bytes that came behind it.
+    /// A connection whose opening handshake is done at `now`; `behind` are the bytes that came
+    /// behind it.
     #[must_use]
     pub fn new(role: R, config: &Config, behind: &[u8], now: Instant) -> Self {
         let mut buffer = behind.to_vec();
@@ -87,7 +91,8 @@ impl<R: Role> Buffered<R> {
         self.conn.closed_by().is_none()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` if there is nothing to wait for.
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` if there is nothing to
+    /// wait for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.conn.poll_timeout()
@@ -131,7 +136,8 @@ impl<R: Role> Buffered<R> {
     /// Queues the Close frame that starts the closing handshake.
     ///
     /// # Errors
-    /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long reason.
+    /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long
+    /// reason.
     pub fn close(&mut self, code: CloseCode, reason: &str, now: Instant) -> Result<(), SendError> {
         let mut out = [0; MAX_CONTROL];
         let frame = self.conn.close(code, reason, &mut out, now)?;

@@ -16,7 +16,8 @@ pub enum Event<'b> {
     Ping(&'b [u8]),
     /// A Pong, asked for or not (section 5.5.3).
     Pong(&'b [u8]),
-    /// A Close: nothing more will be heard. [`poll_transmit`](super::Connection::poll_transmit) has the answer.
+    /// A Close: nothing more will be heard. [`poll_transmit`](super::Connection::poll_transmit) has
+    /// the answer.
     Close(Option<ClosePayload<'b>>),
 }
 

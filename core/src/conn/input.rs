@@ -4,8 +4,8 @@ use core::{fmt, mem};
 
 /// The bytes received so far and not yet understood, in a buffer of the caller's.
 ///
-/// [`Connection::receive`](super::Connection::receive) takes bytes off its front and hands them out,
-/// unmasked in place; what it leaves over is what the caller keeps for next time.
+/// [`Connection::receive`](super::Connection::receive) takes bytes off its front and hands them
+/// out, unmasked in place; what it leaves over is what the caller keeps for next time.
 #[derive(Default)]
 pub struct Input<'b> {
     rest: &'b mut [u8],

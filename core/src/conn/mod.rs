@@ -1,9 +1,9 @@
 //! One WebSocket connection after its opening handshake, as a state machine.
 //!
-//! [`Connection`] has the driving contract. Around it: [`Input`] is the bytes on
-//! their way in, [`Event`] what they mean, [`Transmit`] what the transport has
-//! to do, [`Assembler`] puts chunks together where whole messages are wanted; with the feature `alloc`,
-//! `Buffered` is a connection with its buffers.
+//! [`Connection`] has the driving contract. Around it: [`Input`] is the bytes on their way in,
+//! [`Event`] what they mean, [`Transmit`] what the transport has to do, [`Assembler`] puts chunks
+//! together where whole messages are wanted; with the feature `alloc`, `Buffered` is a connection
+//! with its buffers.
 
 mod assemble;
 #[cfg(feature = "alloc")]
@@ -48,19 +48,22 @@ pub const MAX_LEFTOVER: usize = MAX_CONTROL - 1;
 ///
 /// # The contract
 ///
-/// 1. **In.** Put the bytes that arrived into an [`Input`], behind what the last one left over, and call
-///    [`receive`](Self::receive) until it answers `Ok(None)` or a [`Violation`]. What
-///    [`Input::rest`] then holds, at most [`MAX_LEFTOVER`] bytes, goes in front of the next bytes. Where bytes are cut makes
-///    no difference: the events and the answers are the same.
+/// 1. **In.** Put the bytes that arrived into an [`Input`], behind what the last one left over, and
+///    call [`receive`](Self::receive) until it answers `Ok(None)` or a [`Violation`]. What
+///    [`Input::rest`] then holds, at most [`MAX_LEFTOVER`] bytes, goes in front of the next bytes.
+///    Where bytes are cut makes no difference: the events and the answers are the same.
 /// 2. **Events** borrow the buffer and never the connection, so one may reply while holding one.
-/// 3. **Out.** After each call that takes the time, drain [`poll_transmit`](Self::poll_transmit) and do what it says, in order. Pongs, the answers
-///    to a Close, the closing handshake and keep-alive pings come out there. A Pong that is not
-///    fetched before the next Ping is received is replaced (section 5.5.3); one that is not fetched
-///    before its `Input` is dropped is never sent.
-/// 4. **Commands** ([`encode`](Self::encode), [`ping`](Self::ping), [`close`](Self::close), …) write whole frames into a buffer of the caller's; bytes
-///    appended to the transport in the order in which they came out are valid on the wire.
-/// 5. **Time.** Call [`handle_timeout`](Self::handle_timeout) at or after [`poll_timeout`](Self::poll_timeout); late is allowed. When the
-///    transport has no more bytes, call [`receive_eof`](Self::receive_eof).
+/// 3. **Out.** After each call that takes the time, drain [`poll_transmit`](Self::poll_transmit)
+///    and do what it says, in order. Pongs, the answers to a Close, the closing handshake and
+///    keep-alive pings come out there. A Pong that is not fetched before the next Ping is received
+///    is replaced (section 5.5.3); one that is not fetched before its `Input` is dropped is never
+///    sent.
+/// 4. **Commands** ([`encode`](Self::encode), [`ping`](Self::ping), [`close`](Self::close), …)
+///    write whole frames into a buffer of the caller's; bytes appended to the transport in the
+///    order in which they came out are valid on the wire.
+/// 5. **Time.** Call [`handle_timeout`](Self::handle_timeout) at or after
+///    [`poll_timeout`](Self::poll_timeout); late is allowed. When the transport has no more bytes,
+///    call [`receive_eof`](Self::receive_eof).
 ///
 /// After a [`Violation`] the Close frame is queued, further input is swallowed, and `poll_transmit`
 /// says when to shut the transport down. No order of calls is an error of its own.
@@ -129,12 +132,14 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// There is another sign of life than bytes: its transport has acknowledged what waited for it, say.
+    /// There is another sign of life than bytes: its transport has acknowledged what waited for it,
+    /// say.
     pub fn peer_lives(&mut self) {
         self.timers.heard(&self.config);
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` if there is nothing to wait for.
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` if there is nothing to
+    /// wait for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.state {

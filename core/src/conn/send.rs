@@ -30,8 +30,8 @@ impl<R: Role> Connection<R> {
     /// Writes a data frame into `out`: a whole message, or with `last` false a fragment of one.
     ///
     /// # Errors
-    /// [`SendError::Closing`], [`SendError::Unfinished`] or [`SendError::BufferTooSmall`]; nothing is
-    /// written or changed then.
+    /// [`SendError::Closing`], [`SendError::Unfinished`] or [`SendError::BufferTooSmall`]; nothing
+    /// is written or changed then.
     pub fn encode<'o>(
         &mut self,
         kind: Kind,
@@ -65,7 +65,8 @@ impl<R: Role> Connection<R> {
         Ok(self.control_frame(OpCode::Ping, &[payload], out))
     }
 
-    /// Starts the closing handshake: writes the Close frame into `out`. Nothing can be sent after it.
+    /// Starts the closing handshake: writes the Close frame into `out`. Nothing can be sent after
+    /// it.
     ///
     /// # Errors
     /// [`SendError::Closing`] if a Close frame is sent or due already, or

@@ -81,7 +81,8 @@ impl<'a> Opening<'a> {
 }
 
 impl fmt::Debug for Opening<'_> {
-    /// Leaves out what may be a secret: the path with its query, the subprotocols and header fields.
+    /// Leaves out what may be a secret: the path with its query, the subprotocols and header
+    /// fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opening")
             .field("host", &self.host)
@@ -154,9 +155,9 @@ impl ClientHandshake {
     }
 
     /// Looks at `bytes`, which is everything received so far (more on each call), and gives the
-    /// response once its head is complete. `opening` is the one given to [`start`](Self::start): the
-    /// answer may have nothing in it that was not asked for. `headers` are slots to parse into, one
-    /// for each header field that is acceptable.
+    /// response once its head is complete. `opening` is the one given to [`start`](Self::start):
+    /// the answer may have nothing in it that was not asked for. `headers` are slots to parse into,
+    /// one for each header field that is acceptable.
     ///
     /// Called again after a verdict, it gives the same verdict. A shorter `bytes` than last time is
     /// taken for a new stream.

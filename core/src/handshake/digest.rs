@@ -36,9 +36,9 @@ pub(super) fn accept(key: &[u8; KEY_BYTES]) -> [u8; ACCEPT_BYTES] {
 /// `value` as a key, when it is the base64 of 16 bytes (RFC 6455, section 4.2.1, item 5).
 ///
 /// 16 bytes are 21 whole characters and 2 bits, which leaves 4 bits over in the 22nd. A strict
-/// encoder makes them zero, but the RFC's own example of a key does not (`AQIDBAUGBwgJCgsMDQ4PEC==`,
-/// section 4.1), and RFC 4648, section 3.5 lets a decoder ignore them. Checked by hand, because only the
-/// form matters and a decoder would be code for nothing.
+/// encoder makes them zero, but the RFC's own example of a key does not
+/// (`AQIDBAUGBwgJCgsMDQ4PEC==`, section 4.1), and RFC 4648, section 3.5 lets a decoder ignore them.
+/// Checked by hand, because only the form matters and a decoder would be code for nothing.
 pub(super) fn parse_key(value: &[u8]) -> Option<&[u8; KEY_BYTES]> {
     let key: &[u8; KEY_BYTES] = value.try_into().ok()?;
     let (digits, padding) = key.split_first_chunk::<22>()?;

@@ -27,10 +27,11 @@ pub enum BadRequest {
     },
     /// The major version of HTTP is not 1 (RFC 9110, section 15.6.6).
     HttpVersion,
-    /// An upgrade is asked for over HTTP/1.0, which knows none (RFC 6455, section 4.2.1, item 1; RFC
-    /// 9110, section 7.8).
+    /// An upgrade is asked for over HTTP/1.0, which knows none (RFC 6455, section 4.2.1, item 1;
+    /// RFC 9110, section 7.8).
     Http10,
-    /// `Host` is missing, repeated or no host (RFC 9112, section 3.2; RFC 6455, section 4.2.1, item 2).
+    /// `Host` is missing, repeated or no host (RFC 9112, section 3.2; RFC 6455, section 4.2.1, item
+    /// 2).
     Host,
     /// A valid HTTP request which does not ask for an upgrade (RFC 6455, section 4.2.1, item 3).
     NotUpgrade,

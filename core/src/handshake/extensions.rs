@@ -106,8 +106,8 @@ impl fmt::Display for ParameterValue<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// The elements of all `Sec-WebSocket-Extensions` fields. After a malformed element, the rest of its
-/// field is skipped.
+/// The elements of all `Sec-WebSocket-Extensions` fields. After a malformed element, the rest of
+/// its field is skipped.
 pub(super) fn parse<'h, 'b>(
     fields: Fields<'h, 'b>,
 ) -> impl Iterator<Item = Result<Extension<'b>, Malformed>> + Clone + use<'h, 'b> {

@@ -122,7 +122,8 @@ impl Scanner {
     }
 }
 
-/// The header fields of a parsed head. Names compare without regard to case (RFC 9110, section 5.1).
+/// The header fields of a parsed head. Names compare without regard to case (RFC 9110, section
+/// 5.1).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'h, 'b>(pub(super) &'h [Header<'b>]);
 
@@ -245,8 +246,8 @@ pub(super) fn token(bytes: &[u8]) -> Option<&str> {
     }
 }
 
-/// Skips the optional white space at the front: spaces and tabs and nothing else, so that what passes
-/// cannot end its line (RFC 9110, section 5.6.3).
+/// Skips the optional white space at the front: spaces and tabs and nothing else, so that what
+/// passes cannot end its line (RFC 9110, section 5.6.3).
 pub(super) fn skip_ows(mut input: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = input {
         input = rest;
@@ -267,8 +268,8 @@ pub(super) fn is_token_byte(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }
 
-/// Whether `bytes` may be the value of a header field (RFC 9110, section 5.5): no line breaks and no
-/// other control characters but the tab.
+/// Whether `bytes` may be the value of a header field (RFC 9110, section 5.5): no line breaks and
+/// no other control characters but the tab.
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
     bytes
         .iter()

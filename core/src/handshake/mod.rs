@@ -71,6 +71,17 @@ pub const DEFAULT_HEADERS: usize = 64;
 /// connections which never say anything do not pile up.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
+/// How long a peer may take to read why it was refused, for drivers to enforce. A transport that is
+/// dropped with unread bytes is reset, and the answer lost with it.
+///
+/// An answer is on the other side of the earth in less than a second.
+pub const LINGER_TIME: Duration = Duration::from_secs(1);
+
+/// How much of what a refused peer still sends is read and dropped meanwhile, in bytes.
+///
+/// What a browser or a lost HTTP client has under way is less.
+pub const LINGER_BYTES: usize = 64 * 1024;
+
 /// A buffer of this many bytes fits every answer of [`reject`], and of [`accept`] when the selected
 /// subprotocol and extensions have at most 512 bytes together.
 pub const RESPONSE_BYTES: usize = 1024;

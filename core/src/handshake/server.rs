@@ -89,8 +89,8 @@ pub struct Request<'h, 'b> {
 }
 
 impl<'h, 'b> Request<'h, 'b> {
-    /// The resource name: the path and, behind a `?`, the query (RFC 6455, section 3). It begins with
-    /// `/`, is visible ASCII, and nothing in it is decoded.
+    /// The resource name: the path and, behind a `?`, the query (RFC 6455, section 3). It begins
+    /// with `/`, is visible ASCII, and nothing in it is decoded.
     #[must_use]
     pub const fn resource(&self) -> &'b str {
         self.resource
@@ -115,8 +115,8 @@ impl<'h, 'b> Request<'h, 'b> {
         self.host
     }
 
-    /// The origin of the page that opened the connection; browsers always send it (RFC 6455, section
-    /// 10.2). `null` and an empty value are given as they came.
+    /// The origin of the page that opened the connection; browsers always send it (RFC 6455,
+    /// section 10.2). `null` and an empty value are given as they came.
     #[must_use]
     pub fn origin(&self) -> Option<&'b str> {
         self.fields.text("Origin")
@@ -320,8 +320,8 @@ pub struct Refusal<'a> {
 /// be closed.
 ///
 /// # Errors
-/// [`WriteError::BufferTooSmall`], and [`WriteError::Invalid`] for a status, reason phrase or header
-/// field that cannot be sent.
+/// [`WriteError::BufferTooSmall`], and [`WriteError::Invalid`] for a status, reason phrase or
+/// header field that cannot be sent.
 pub fn refuse<'o>(refusal: &Refusal<'_>, out: &'o mut [u8]) -> Result<&'o [u8], WriteError> {
     const WRITTEN: [&str; 4] = [
         "Connection",

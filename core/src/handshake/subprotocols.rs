@@ -6,8 +6,8 @@ use super::http::{Fields, Repeated, token};
 
 /// Most subprotocols a client may offer.
 ///
-/// Clients offer one or two, and perhaps a credential. Each is compared with each, because they must
-/// be unique, so a bound on their number is a bound on the work.
+/// Clients offer one or two, and perhaps a credential. Each is compared with each, because they
+/// must be unique, so a bound on their number is a bound on the work.
 pub const MAX_SUBPROTOCOLS: usize = 32;
 
 pub(super) const NAME: &str = "Sec-WebSocket-Protocol";
@@ -51,8 +51,8 @@ pub(super) fn offered<'h, 'b>(
     fields.elements(NAME).filter_map(token).map(Subprotocol)
 }
 
-/// Whether `elements` may be offered: tokens, no two alike (RFC 6455, section 4.1, item 10), and not
-/// more than [`MAX_SUBPROTOCOLS`].
+/// Whether `elements` may be offered: tokens, no two alike (RFC 6455, section 4.1, item 10), and
+/// not more than [`MAX_SUBPROTOCOLS`].
 pub(super) fn are_valid<'b>(elements: impl Iterator<Item = &'b [u8]>) -> bool {
     let mut seen = heapless::Vec::<&str, MAX_SUBPROTOCOLS>::new();
     for element in elements {

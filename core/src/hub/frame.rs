@@ -6,6 +6,9 @@ use core::fmt;
 use crate::{conn::Prepared, wire::Kind};
 
 /// Bytes on their way to any number of peers; a copy costs a counter.
+///
+/// A counted `Vec` and not a counted slice: a slice would be one more copy of the publisher's
+/// bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame(Arc<Vec<u8>>);
 

@@ -6,13 +6,14 @@ use crate::{
     wire::{CloseCode, MAX_CONTROL},
 };
 
-use super::{Ending, Frame, Outbox, OutboxLimits};
+use super::{Ending, Frame, OutboxLimits, outbox::Outbox};
 
-/// A [`Connection`] and the [`Outbox`] before it: what a driver keeps for each session, beside the socket.
+/// A [`Connection`] and the frames that its peer has not taken yet: what a driver keeps for each
+/// session, beside the socket.
 ///
-/// Whatever is queued here waits until the driver has written the [`chunks`](Self::chunks). A peer that leaves
-/// more waiting than the [`OutboxLimits`] allow is answered with [`Unsent::Full`]: it is up to the driver to
-/// [give it up](Self::give_up).
+/// Whatever is queued here waits until the driver has written the [`chunks`](Self::chunks). A peer
+/// that leaves more waiting than the [`OutboxLimits`] allow is answered with [`Unsent::Full`]: it
+/// is up to the driver to [give it up](Self::give_up).
 #[derive(Debug)]
 pub struct Line {
     conn: Connection<Server>,
@@ -47,7 +48,8 @@ impl Line {
         }
     }
 
-    /// As [`Connection::receive`]; what the event makes due is queued by [`transmit`](Self::transmit).
+    /// As [`Connection::receive`]; what the event makes due is queued by
+    /// [`transmit`](Self::transmit).
     ///
     /// # Errors
     /// The rule that the peer broke.
@@ -108,15 +110,15 @@ impl Line {
     /// Starts the closing handshake; whether it was not under way before.
     pub fn close(&mut self, ending: Ending, now: Instant) -> bool {
         let mut out = [0; MAX_CONTROL];
-        let frame = self
+        let Ok(frame) = self
             .conn
             .close(ending.code, ending.reason, &mut out, now)
-            .map(Frame::encoded);
-        let closes = frame.is_ok();
-        if let Ok(frame) = frame {
-            self.queue_last(frame);
-        }
-        closes
+            .map(Frame::encoded)
+        else {
+            return false;
+        };
+        self.queue_last(frame);
+        true
     }
 
     /// Drops what waits and closes with 1013 behind `last_word` (the protocol, section 5).
@@ -192,8 +194,7 @@ impl Line {
         if self.broken {
             return Err(Unsent::Closing);
         }
-        let pushed = self.outbox.push(frame, &self.limits);
-        pushed.map_err(|_| Unsent::Full)
+        self.outbox.push(frame, &self.limits)
     }
 
     fn queue_last(&mut self, frame: Frame) {

@@ -1,8 +1,8 @@
 //! The hub: who is connected, what each one wants to hear, and who hears what (feature `alloc`).
 //!
-//! A broker without sockets, clock or threads. A driver opens a session for each connection, gives it the
-//! messages that arrive, and does what the [`Response`] says; a publication goes to
-//! [`Hub::recipients`], each of them through its own [`Line`] with its bounded [`Outbox`].
+//! A broker without sockets, clock or threads. A driver opens a session for each connection, gives
+//! it the messages that arrive, and does what the [`Response`] says; a publication goes to
+//! [`Hub::recipients`], each of them through its own [`Line`], which is bounded.
 
 mod frame;
 mod line;
@@ -13,7 +13,7 @@ mod tests;
 
 pub use frame::Frame;
 pub use line::{Line, Unsent};
-pub use outbox::{Outbox, OutboxFull, OutboxLimits};
+pub use outbox::OutboxLimits;
 pub use response::{Ending, Response, last_words};
 
 use alloc::vec::Vec;

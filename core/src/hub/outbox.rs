@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::Frame;
+use super::{Frame, Unsent};
 
 /// How much a peer may leave waiting before it counts as a slow consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,25 +31,13 @@ impl Default for OutboxLimits {
 
 /// Frames that wait for the transport, in order. Empty, it owns no memory.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(super) struct Outbox {
     frames: VecDeque<Frame>,
     /// How much of the first frame is on its way already.
     sent: usize,
     /// Bytes of all the frames.
     bytes: usize,
 }
-
-/// The peer leaves more waiting than it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutboxFull;
-
-impl core::fmt::Display for OutboxFull {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the peer does not take what is sent to it")
-    }
-}
-
-impl core::error::Error for OutboxFull {}
 
 impl Outbox {
     /// Appends a frame if it fits.
@@ -58,24 +46,24 @@ impl Outbox {
     /// peers that keep up.
     ///
     /// # Errors
-    /// [`OutboxFull`]; the frame is not appended.
-    pub fn push(&mut self, frame: Frame, limits: &OutboxLimits) -> Result<(), OutboxFull> {
+    /// [`Unsent::Full`]; the frame is not appended.
+    pub(super) fn push(&mut self, frame: Frame, limits: &OutboxLimits) -> Result<(), Unsent> {
         let bytes = self.bytes.saturating_add(frame.as_bytes().len());
         if !self.frames.is_empty() && (bytes > limits.bytes || self.frames.len() >= limits.frames) {
-            return Err(OutboxFull);
+            return Err(Unsent::Full);
         }
         self.push_last(frame);
         Ok(())
     }
 
     /// Appends a frame whatever the limits: for the last frames of a connection.
-    pub fn push_last(&mut self, frame: Frame) {
+    pub(super) fn push_last(&mut self, frame: Frame) {
         self.bytes = self.bytes.saturating_add(frame.as_bytes().len());
         self.frames.push_back(frame);
     }
 
     /// What is to be written, in order.
-    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         let mut skip = self.sent;
         self.frames.iter().map(move |frame| {
             let skip = core::mem::take(&mut skip);
@@ -84,7 +72,7 @@ impl Outbox {
     }
 
     /// The first `written` bytes of the [`chunks`](Self::chunks) are on their way.
-    pub fn advance(&mut self, written: usize) {
+    pub(super) fn advance(&mut self, written: usize) {
         let mut left = written;
         while let Some(first) = self.frames.front() {
             let len = first.as_bytes().len();
@@ -102,26 +90,23 @@ impl Outbox {
     }
 
     /// Drops every frame of which nothing was sent; the rest of one that was begun must follow.
-    pub fn drop_unsent(&mut self) {
+    pub(super) fn drop_unsent(&mut self) {
         self.frames.truncate(usize::from(self.sent > 0));
         self.bytes = self.frames.iter().map(|frame| frame.as_bytes().len()).sum();
     }
 
     /// Whether nothing waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
     /// How many bytes wait, those of a begun frame altogether.
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
+    pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// How many frames wait.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.frames.len()
     }
 }
@@ -174,13 +159,13 @@ mod tests {
         assert_eq!(outbox.push(Frame::encoded(&[0; 20]), &limits), Ok(()));
         assert_eq!(
             outbox.push(Frame::encoded(&[0; 1]), &limits),
-            Err(OutboxFull)
+            Err(Unsent::Full)
         );
         outbox.advance(20);
         for _ in 0..3 {
             assert_eq!(outbox.push(Frame::encoded(&[0; 2]), &limits), Ok(()));
         }
-        assert_eq!(outbox.push(Frame::encoded(&[]), &limits), Err(OutboxFull));
+        assert_eq!(outbox.push(Frame::encoded(&[]), &limits), Err(Unsent::Full));
         outbox.advance(6);
         assert!(outbox.is_empty());
         assert_eq!(outbox.bytes, 0);

@@ -12,14 +12,16 @@ use crate::{
 pub enum Response<'t> {
     /// Nothing.
     Nothing,
-    /// It is the mobile client's keep-alive: answer with [`Reply::Pong`](crate::notify::Reply::Pong).
+    /// It is the mobile client's keep-alive: answer with
+    /// [`Reply::Pong`](crate::notify::Reply::Pong).
     Pong,
     /// The session's set of subscriptions was replaced.
     Subscribed {
         /// How many there are now.
         subscriptions: usize,
     },
-    /// Deliver the publisher's message, byte for byte, to [`Hub::recipients`](super::Hub::recipients).
+    /// Deliver the publisher's message, byte for byte, to
+    /// [`Hub::recipients`](super::Hub::recipients).
     Published(Notification<'t>),
     /// The session may not publish.
     Forbidden,
@@ -39,7 +41,8 @@ pub struct Ending {
 }
 
 impl Response<'_> {
-    /// The refusal to answer the message with ([`Reply::Error`](crate::notify::Reply::Error)), if it is refused.
+    /// The refusal to answer the message with ([`Reply::Error`](crate::notify::Reply::Error)), if
+    /// it is refused.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         match self {

@@ -27,15 +27,8 @@
 //! assert_eq!(refusal.code().as_str(), "invalid_json");
 //! ```
 //!
-//! # Rules where several readings are possible
-//!
-//! - Of duplicate members the last one counts, as in JavaScript and PHP, wherever a member is
-//!   interpreted. An earlier one only has to be valid JSON, but limits count what is written.
-//! - A lone surrogate escape (`"\ud800"`) is valid JSON, and passes where a string is merely
-//!   forwarded or ignored. A string that is interpreted must be Unicode text.
-//! - `filters`, on both sides, is missing, `null`, `[]` (PHP's empty map) or an object.
-//! - A wrongly typed member is refused even if `null` (`"subscriptions":null`), except for
-//!   `filters` and `values`, where section 4 gives `null` a meaning.
+//! Where the protocol allows several readings, its section 9 says which one is implemented here.
+//! Limits count what is written, duplicate members included.
 //!
 //! # Why a parser of our own
 //!

@@ -33,8 +33,8 @@ impl CloseCode {
     /// The code with this number, or `None` where it must not be in a Close frame.
     ///
     /// Allowed are the codes of RFC 6455 section 7.4.1 and of the IANA registry that stands for
-    /// 1000-2999 (1012 to 1014 are in it), except 1004, 1005, 1006 and 1015, which are reserved; and
-    /// 3000-4999, for libraries and applications (section 7.4.2).
+    /// 1000-2999 (1012 to 1014 are in it), except 1004, 1005, 1006 and 1015, which are reserved;
+    /// and 3000-4999, for libraries and applications (section 7.4.2).
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         match code {

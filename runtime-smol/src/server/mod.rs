@@ -27,8 +27,6 @@ pub enum Publishers {
     /// Connections from a loopback address: the REST API beside the server.
     #[default]
     Loopback,
-    /// Nobody.
-    Nobody,
 }
 
 impl Publishers {
@@ -38,7 +36,6 @@ impl Publishers {
         match self {
             // An IPv4 peer of a dual-stack listener has a mapped address.
             Self::Loopback => address.to_canonical().is_loopback(),
-            Self::Nobody => false,
         }
     }
 }
@@ -47,7 +44,6 @@ impl fmt::Display for Publishers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Loopback => "loopback addresses only",
-            Self::Nobody => "nobody",
         })
     }
 }

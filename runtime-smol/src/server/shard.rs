@@ -8,7 +8,7 @@ use std::{
 
 use campanile_core::{
     Instant,
-    conn::{CloseCause, Input, Message, Violation},
+    conn::{BUFFER, CloseCause, Input, Message, Violation},
     hub::{Frame, Hub, Line, Response, Rights, SessionId, Unsent, last_words},
     notify::{ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply},
 };
@@ -18,12 +18,9 @@ use crate::clock::Clock;
 
 use super::{Fact, Options, peer::Peer};
 
-/// How much is read at once: enough that a system call is cheap against its bytes. One buffer serves
-/// all connections of the thread.
-const SCRATCH: usize = 64 * 1024;
-
 pub(super) struct Shard {
     pub(super) executor: Rc<LocalExecutor<'static>>,
+    /// What is read goes here first, whoever it comes from.
     pub(super) scratch: RefCell<Vec<u8>>,
     options: Options,
     observer: Box<dyn Fn(&Fact<'_>)>,
@@ -44,7 +41,7 @@ impl Shard {
     ) -> Self {
         Self {
             executor,
-            scratch: RefCell::new(vec![0; SCRATCH]),
+            scratch: RefCell::new(vec![0; BUFFER]),
             options,
             observer: Box::new(observer),
             clock: Clock::start(),
@@ -227,8 +224,8 @@ impl Shard {
         self.mark_dirty(peer);
     }
 
-    /// Nobody is slow who was not offered what waits: it is written before the end of the turn where
-    /// one read makes much due.
+    /// Nobody is slow who was not offered what waits: it is written before the end of the turn
+    /// where one read makes much due.
     fn make_room(&self, peer: &Rc<Peer>) {
         if peer.line.borrow().is_filling() {
             peer.flush(&self.executor);

@@ -76,7 +76,8 @@ fn opening() -> Opening<'static> {
     }
 }
 
-/// Makes sure that there is a verdict: behind the bytes comes so much more that the limit is passed.
+/// Makes sure that there is a verdict: behind the bytes comes so much more that the limit is
+/// passed.
 fn decided(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.resize(bytes.len() + LIMITS.head_bytes, b'x');
     bytes
