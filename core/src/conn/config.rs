@@ -78,7 +78,7 @@ impl Compact {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             max_message: config.max_message,
-            max_fragments: config.max_fragments,
+            max_fragments: config.max_fragments.max(1), // each message is at least one
             ping_interval_ms: config.ping_interval.map_or(0, |span| millis(span).max(1)),
             pong_timeout_ms: millis(config.pong_timeout),
             close_timeout_ms: millis(config.close_timeout),

@@ -152,7 +152,20 @@ impl<R: Role> Connection<R> {
     ///
     /// `input` is the one last given to [`receive`](Self::receive), or an empty one: a Ping is
     /// answered from where it arrived. `out` is scratch space.
+    #[inline]
     pub fn poll_transmit<'o>(
+        &mut self,
+        input: &mut Input<'_>,
+        out: &'o mut [u8; MAX_CONTROL],
+    ) -> Option<Transmit<'o>> {
+        // Nearly always nothing is due, and that is asked after every event.
+        if input.ping.is_none() && self.state == State::Open && !self.timers.ping_is_due() {
+            return None;
+        }
+        self.next_transmit(input, out)
+    }
+
+    fn next_transmit<'o>(
         &mut self,
         input: &mut Input<'_>,
         out: &'o mut [u8; MAX_CONTROL],

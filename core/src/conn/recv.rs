@@ -4,7 +4,10 @@ use core::mem;
 
 use crate::{
     Instant,
-    wire::{ClosePayload, Decoded, FrameHead, Kind, OpCode, Utf8Validator, apply_mask, decode},
+    wire::{
+        ClosePayload, Decoded, FrameHead, Kind, OpCode, Utf8Validator, apply_mask, decode,
+        decode_message,
+    },
 };
 
 use super::{
@@ -93,46 +96,41 @@ impl Receiving {
         masked: bool,
     ) -> Result<Data<'b>, Violation> {
         let bytes = input.take(usize::try_from(self.frame_left).unwrap_or(usize::MAX));
-        if masked {
-            self.mask = apply_mask(self.mask, bytes);
-        }
         self.frame_left = self.frame_left.saturating_sub(bytes.len() as u64);
         let last = self.fin && self.frame_left == 0;
-        if kind == Kind::Text
-            && let Err(valid) = self.check_text(bytes, last)
-        {
-            // Good bytes before the bad one are handed out first, as they would
-            // have been had they come alone.
-            let good = bytes.get_mut(..valid).unwrap_or_default();
-            if good.is_empty() {
-                return Err(Violation::InvalidUtf8);
-            }
-            self.found = Some(Violation::InvalidUtf8);
-            return Ok(Data {
-                kind,
-                bytes: good,
-                first: mem::take(&mut self.first),
-                last: false,
-            });
-        }
+        let checked = unmask(kind, bytes, last, masked, &mut self.mask, &mut self.utf8);
         if last {
             self.message = None;
         }
+        let first = mem::take(&mut self.first);
+        self.hand_out(kind, bytes, first, last, checked)
+    }
+
+    /// Good bytes before a bad one are handed out first, as they would have been had they come
+    /// alone.
+    #[inline]
+    fn hand_out<'b>(
+        &mut self,
+        kind: Kind,
+        bytes: &'b mut [u8],
+        first: bool,
+        last: bool,
+        checked: Result<(), usize>,
+    ) -> Result<Data<'b>, Violation> {
+        let (bytes, last) = match checked {
+            Ok(()) => (bytes, last),
+            Err(0) => return Err(Violation::InvalidUtf8),
+            Err(good) => {
+                self.found = Some(Violation::InvalidUtf8);
+                (bytes.get_mut(..good).unwrap_or_default(), false)
+            }
+        };
         Ok(Data {
             kind,
             bytes,
-            first: mem::take(&mut self.first),
+            first,
             last,
         })
-    }
-
-    /// Section 8.1; the error is how many bytes come before the first bad one.
-    fn check_text(&mut self, bytes: &[u8], last: bool) -> Result<(), usize> {
-        self.utf8.push(bytes)?;
-        if last && !self.utf8.is_complete() {
-            return Err(bytes.len().saturating_sub(1));
-        }
-        Ok(())
     }
 
     /// Counts a control frame against the allowed rate.
@@ -149,6 +147,48 @@ impl Receiving {
     }
 }
 
+/// How much of a text is unmasked and then checked at once: both find it in the first cache.
+const BLOCK: usize = 4096;
+
+/// Unmasks a piece of a payload in place and, in a text, checks it (section 8.1).
+///
+/// The error is how many bytes come before the first bad one.
+#[inline]
+fn unmask(
+    kind: Kind,
+    mut bytes: &mut [u8],
+    last: bool,
+    masked: bool,
+    key: &mut [u8; 4],
+    utf8: &mut Utf8Validator,
+) -> Result<(), usize> {
+    if kind == Kind::Binary {
+        if masked {
+            *key = apply_mask(*key, bytes);
+        }
+        return Ok(());
+    }
+    let mut before = 0_usize;
+    loop {
+        let (block, rest) = bytes.split_at_mut(bytes.len().min(BLOCK));
+        if masked {
+            *key = apply_mask(*key, block);
+        }
+        if let Err(index) = utf8.push(block) {
+            return Err(before.saturating_add(index));
+        }
+        before = before.saturating_add(block.len());
+        bytes = rest;
+        if bytes.is_empty() {
+            break;
+        }
+    }
+    if last && !utf8.is_complete() {
+        return Err(before.saturating_sub(1));
+    }
+    Ok(())
+}
+
 impl<R: Role> Connection<R> {
     /// Takes the next event off the front of `input`; see the contract above.
     ///
@@ -157,6 +197,7 @@ impl<R: Role> Connection<R> {
     ///
     /// # Errors
     /// The rule that the peer broke. The Close frame is queued, and all further input is swallowed.
+    #[inline]
     pub fn receive<'b>(
         &mut self,
         input: &mut Input<'b>,
@@ -169,7 +210,10 @@ impl<R: Role> Connection<R> {
         if !input.rest().is_empty() {
             self.timers.heard(&self.config);
         }
-        let result = self.next_event(input, now);
+        let result = match self.whole_message(input) {
+            None => self.next_event(input, now),
+            Some(result) => result.map(|data| Some(Event::Data(data))),
+        };
         if let Err(violation) = result {
             input.take(usize::MAX);
             self.signal(Signal::Violation, CloseCause::Violation(violation), now);
@@ -177,6 +221,29 @@ impl<R: Role> Connection<R> {
         result
     }
 
+    /// The usual case, a message that is one frame and all here; `None` in all others, which
+    /// [`next_event`](Self::next_event) knows, as it does this one.
+    #[inline]
+    fn whole_message<'b>(&mut self, input: &mut Input<'b>) -> Option<Result<Data<'b>, Violation>> {
+        if self.receiving.message.is_some() || self.receiving.found.is_some() {
+            return None;
+        }
+        let (kind, mut key, payload_len, head_len) = decode_message(input.rest(), R::PEER_MASKING)?;
+        if payload_len > self.config.max_message {
+            return None;
+        }
+        let payload_len = usize::try_from(payload_len).ok()?;
+        if payload_len > input.rest().len().checked_sub(head_len)? {
+            return None;
+        }
+        input.take(head_len);
+        let bytes = input.take(payload_len);
+        let mut utf8 = Utf8Validator::new();
+        let checked = unmask(kind, bytes, true, R::IS_SERVER, &mut key, &mut utf8);
+        Some(self.receiving.hand_out(kind, bytes, true, true, checked))
+    }
+
+    #[inline(never)]
     fn next_event<'b>(
         &mut self,
         input: &mut Input<'b>,

@@ -82,6 +82,11 @@ impl Timers {
         self.deadline = now.after(config.close_timeout());
     }
 
+    /// Whether a Ping is to be sent.
+    pub(super) const fn ping_is_due(&self) -> bool {
+        self.ping_queued
+    }
+
     /// Whether a Ping is to be sent; asks only once.
     pub(super) const fn take_ping(&mut self) -> bool {
         core::mem::replace(&mut self.ping_queued, false)

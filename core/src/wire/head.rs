@@ -1,6 +1,6 @@
 //! The head of a frame (RFC 6455 section 5.2).
 
-use super::{MAX_CONTROL_PAYLOAD, OpCode};
+use super::{Kind, MAX_CONTROL_PAYLOAD, OpCode};
 
 /// The longest frame head, in bytes: two fixed ones, eight of length, four of masking key.
 pub const MAX_HEAD: usize = 2 + 8 + 4;
@@ -12,6 +12,10 @@ const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7F;
 const LENGTH_IN_2: u8 = 126;
 const LENGTH_IN_8: u8 = 127;
+const FIRST_OF_TEXT: u8 = FIN | OpCode::Text.bits();
+const FIRST_OF_BINARY: u8 = FIN | OpCode::Binary.bits();
+/// Section 5.2: "the most significant bit MUST be 0".
+const MAX_PAYLOAD: u64 = u64::MAX >> 1;
 
 /// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +157,45 @@ pub fn decode(bytes: &[u8], masking: Masking) -> Result<Decoded, HeadError> {
     })
 }
 
+/// The usual case of [`decode`], a message that is one frame, with little work: kind, masking key,
+/// length of the payload and length of the head. `None` for everything else, right or wrong.
+#[inline]
+pub(crate) fn decode_message(
+    bytes: &[u8],
+    masking: Masking,
+) -> Option<(Kind, [u8; 4], u64, usize)> {
+    let (&[first, second], rest) = bytes.split_first_chunk()?;
+    let kind = match first {
+        FIRST_OF_TEXT => Kind::Text,
+        FIRST_OF_BINARY => Kind::Binary,
+        _ => return None,
+    };
+    let (marked, mask_len) = match masking {
+        Masking::Required => (second ^ MASK, 4),
+        Masking::Forbidden => (second, 0),
+    };
+    let (payload_len, rest, len) = match marked {
+        0..LENGTH_IN_2 => (u64::from(marked), rest, 2),
+        LENGTH_IN_2 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (u64::from(u16::from_be_bytes(*length)), rest, 4)
+        }
+        LENGTH_IN_8 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (u64::from_be_bytes(*length), rest, 10)
+        }
+        _ => return None,
+    };
+    if length_code(payload_len) != marked || payload_len > MAX_PAYLOAD {
+        return None;
+    }
+    let key = match masking {
+        Masking::Required => *rest.first_chunk()?,
+        Masking::Forbidden => [0; 4],
+    };
+    Some((kind, key, payload_len, len + mask_len))
+}
+
 /// An encoded head, by value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodedHead {
@@ -286,6 +329,36 @@ mod tests {
                     prop_assert_eq!(cut + more, bytes.len());
                 }
             }
+        }
+
+        #[test]
+        fn the_usual_case_is_found_exactly_where_it_is(
+            bytes: [u8; MAX_HEAD],
+            usual in prop::option::of((any::<bool>(), any::<bool>())),
+            len in 0..=MAX_HEAD,
+        ) {
+            let mut bytes = bytes;
+            let mut required = bytes[0] & 1 != 0;
+            if let Some((text, masked)) = usual {
+                // Random bytes are hardly ever such a head.
+                bytes[0] = if text { FIRST_OF_TEXT } else { FIRST_OF_BINARY };
+                bytes[1] = bytes[1] & LENGTH | if masked { MASK } else { 0 };
+                required = masked;
+            }
+            let masking = if required { Masking::Required } else { Masking::Forbidden };
+            let bytes = &bytes[..len];
+            let expected = match decode(bytes, masking) {
+                Ok(Decoded::Done { head, len }) if head.fin => {
+                    let key = head.mask.unwrap_or_default();
+                    match head.opcode {
+                        OpCode::Text => Some((Kind::Text, key, head.payload_len, len)),
+                        OpCode::Binary => Some((Kind::Binary, key, head.payload_len, len)),
+                        OpCode::Continuation | OpCode::Close | OpCode::Ping | OpCode::Pong => None,
+                    }
+                }
+                _ => None,
+            };
+            prop_assert_eq!(decode_message(bytes, masking), expected);
         }
 
         #[test]

@@ -4,6 +4,7 @@
 ///
 /// Answers the key to go on with, should more of the same payload follow in
 /// another buffer. Masking twice with the same key gives the original.
+#[inline]
 #[must_use = "the rest of a payload must be masked with the key that is returned"]
 pub fn apply_mask(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
     let [a, b, c, d] = key;

@@ -11,6 +11,7 @@ mod opcode;
 mod utf8;
 
 pub use close::{CloseCode, CloseError, ClosePayload, MAX_CLOSE_REASON};
+pub(crate) use head::decode_message;
 pub use head::{Decoded, EncodedHead, FrameHead, HeadError, MAX_HEAD, Masking, decode};
 pub use mask::apply_mask;
 pub use opcode::{Kind, OpCode};
