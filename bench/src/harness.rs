@@ -27,12 +27,6 @@ pub fn median_of_rounds(
     times.into_iter().map(median).collect()
 }
 
-/// How many times `b` fits into `a`.
-#[must_use]
-pub fn ratio(a: Duration, b: Duration) -> f64 {
-    a.as_secs_f64() / b.as_secs_f64()
-}
-
 /// The middle one; the later one of two.
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();

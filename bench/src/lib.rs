@@ -1,11 +1,48 @@
-//! Side-by-side benchmarks of Campanile and its peers: what they share.
+//! Side-by-side benchmarks of Campanile and its peers.
 //!
 //! Candidates are run in turns within one process, so that whatever else the machine does hits all
 //! of them alike, and the median over the rounds is what counts. Before anything is timed, all
 //! candidates must have given the same answers.
 
-mod harness;
-mod traffic;
+use std::{env, process::ExitCode};
 
-pub use harness::{median_of_rounds, ratio};
-pub use traffic::{Checksum, Lengths, Pieces, Sink, Traffic};
+mod harness;
+mod options;
+mod receive;
+mod table;
+mod traffic;
+mod transport;
+
+pub use harness::median_of_rounds;
+pub use options::{Options, USAGE};
+pub use receive::receive;
+pub use table::{Cell, Column, Row, Side, Table, Verdict};
+pub use traffic::{Checksum, Lengths, Sink, Traffic};
+pub use transport::{Pieces, WHOLE};
+
+/// The whole of a program that prints one benchmark's tables.
+#[must_use]
+pub fn print(
+    name: &str,
+    benchmark: impl FnOnce(&Options, &mut dyn FnMut(&Row)) -> Result<Vec<Table>, String>,
+) -> ExitCode {
+    let options = match Options::parse(env::args().skip(1)) {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("{name}: {why}\nusage: {name} {USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match benchmark(&options, &mut |row| eprintln!("{name}: {}", row.label)) {
+        Ok(tables) => {
+            for table in tables.iter().filter(|table| !table.rows.is_empty()) {
+                println!("{}", table.markdown());
+            }
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{name}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,6 +1,4 @@
-//! What a client sends, how it arrives, and who takes it.
-
-use std::io::{self, Read, Write};
+//! What a client sends, and who takes it.
 
 use campanile_core::wire::{FrameHead, Kind, apply_mask};
 
@@ -22,25 +20,9 @@ impl Traffic {
     pub const PERIOD: usize = 64;
 
     /// `messages` messages, each with a masking key of its own.
-    ///
-    /// The text is what notifications are: mostly ASCII, with an accent here and there.
     #[must_use]
     pub fn new(kind: Kind, payload_len: usize, messages: usize) -> Self {
-        let unit: &[u8; Self::PERIOD] = match kind {
-            Kind::Text => {
-                "\"message\":\"Nouveau message reçu\",\"data\":{\"messageId\":\"12345\"},    "
-                    .as_bytes()
-                    .first_chunk()
-                    .expect("the text is long enough")
-            }
-            Kind::Binary => &core::array::from_fn(|i| (i * 37).to_le_bytes()[0] | 0x80),
-        };
-        let mut payload: Vec<u8> = unit.iter().copied().cycle().take(payload_len).collect();
-        if kind == Kind::Text {
-            // A character that was cut at the end.
-            let valid = str::from_utf8(&payload).map_or_else(|cut| cut.valid_up_to(), str::len);
-            payload[valid..].fill(b'.');
-        }
+        let payload = payload(kind, payload_len);
         let mut bytes = Vec::new();
         let mut key = 0x9E37_79B9_u32;
         for _ in 0..messages {
@@ -67,39 +49,25 @@ impl Traffic {
     }
 }
 
-/// Bytes in memory that arrive in pieces; what is written is forgotten.
-#[derive(Debug)]
-pub struct Pieces<'a> {
-    bytes: &'a [u8],
-    piece: usize,
-}
-
-impl<'a> Pieces<'a> {
-    /// Gives at most `piece` bytes at a time, and in the end none.
-    #[must_use]
-    pub const fn new(bytes: &'a [u8], piece: usize) -> Self {
-        Self { bytes, piece }
+/// What a message carries. A text is what notifications are: mostly ASCII, with an accent here and
+/// there.
+pub(crate) fn payload(kind: Kind, len: usize) -> Vec<u8> {
+    let unit: &[u8; Traffic::PERIOD] = match kind {
+        Kind::Text => {
+            "\"message\":\"Nouveau message reçu\",\"data\":{\"messageId\":\"12345\"},    "
+                .as_bytes()
+                .first_chunk()
+                .expect("the text is long enough")
+        }
+        Kind::Binary => &core::array::from_fn(|i| (i * 37).to_le_bytes()[0] | 0x80),
+    };
+    let mut payload: Vec<u8> = unit.iter().copied().cycle().take(len).collect();
+    if kind == Kind::Text {
+        // A character that was cut at the end.
+        let valid = str::from_utf8(&payload).map_or_else(|cut| cut.valid_up_to(), str::len);
+        payload[valid..].fill(b'.');
     }
-}
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let count = self.piece.min(room.len()).min(self.bytes.len());
-        let (now, later) = self.bytes.split_at(count);
-        room[..count].copy_from_slice(now);
-        self.bytes = later;
-        Ok(count)
-    }
-}
-
-impl Write for Pieces<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    payload
 }
 
 /// Who takes the messages.
@@ -115,11 +83,14 @@ pub struct Lengths {
     pub messages: usize,
     /// Bytes in all of them.
     pub bytes: usize,
+    /// How often something was handed out.
+    pub pieces: usize,
 }
 
 impl Sink for Lengths {
     fn take(&mut self, bytes: &[u8], last: bool) {
         self.messages += usize::from(last);
+        self.pieces += 1;
         self.bytes += core::hint::black_box(bytes).len();
     }
 }

@@ -1,0 +1,143 @@
+//! Our ways from bytes to messages, and the floor under everyone's.
+
+use std::io::Read;
+
+use campanile_core::{
+    Instant,
+    conn::{Assembler, Config, Connection, Event, Input, MAX_LEFTOVER, Server},
+    wire::{Kind, MAX_CONTROL},
+};
+use campanile_std::Stream;
+
+use super::BUFFER;
+use crate::{Pieces, Sink, Traffic, WHOLE};
+
+/// Limits play no part.
+const LIMITS: Config = Config {
+    max_message: u64::MAX,
+    ping_interval: None,
+    ..Config::new()
+};
+
+/// The core, chunks handed out as they come.
+pub(super) fn core_chunks<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
+    core(traffic, piece, BUFFER + MAX_LEFTOVER, |event| {
+        if let Event::Data(data) = event {
+            sink.take(data.bytes, data.last);
+        }
+    });
+}
+
+/// The core, whole messages. Those that arrive whole are handed out from where they arrived.
+pub(super) fn core_messages<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
+    let buffer = if piece == WHOLE {
+        // Room for a number of frames, so that none is cut: as when each message comes in a read
+        // of its own.
+        let frame = traffic.bytes.len() / traffic.messages;
+        frame * (BUFFER / frame).max(1)
+    } else {
+        BUFFER + MAX_LEFTOVER
+    };
+    let mut assembler = Assembler::new(Vec::new());
+    core(traffic, piece, buffer, |event| {
+        if let Event::Data(data) = event
+            && let Some(message) = assembler.push(data).expect("memory is there")
+        {
+            sink.take(message.bytes, true);
+        }
+    });
+}
+
+/// The core as its contract wants to be driven.
+fn core(traffic: &Traffic, piece: usize, buffer: usize, mut hear: impl FnMut(Event<'_>)) {
+    let mut stream = Pieces::new(&traffic.bytes, piece);
+    let mut connection = Connection::new(Server, &LIMITS, Instant::ZERO);
+    let mut buffer = vec![0; buffer];
+    let mut scratch = [0; MAX_CONTROL];
+    let mut left = 0;
+    loop {
+        let count = stream.read(&mut buffer[left..]).expect("it is in memory");
+        if count == 0 {
+            break;
+        }
+        let filled = left + count;
+        let mut input = Input::new(&mut buffer[..filled]);
+        while let Some(event) = connection
+            .receive(&mut input, Instant::ZERO)
+            .expect("the traffic is valid")
+        {
+            hear(event);
+            assert!(connection.poll_transmit(&mut input, &mut scratch).is_none());
+        }
+        let consumed = input.consumed();
+        buffer.copy_within(consumed..filled, 0);
+        left = filled - consumed;
+    }
+}
+
+/// The blocking runtime on top of the core, whole messages.
+pub(super) fn std<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
+    let transport = Pieces::new(&traffic.bytes, piece);
+    let mut stream = Stream::new(transport, Server, &LIMITS, &[]);
+    let mut assembler = Assembler::new(Vec::new());
+    while stream.fill().expect("it is in memory") {
+        for event in stream.events() {
+            if let Event::Data(data) = event.expect("the traffic is valid")
+                && let Some(message) = assembler.push(data).expect("memory is there")
+            {
+                sink.take(message.bytes, true);
+            }
+        }
+    }
+}
+
+/// What nobody can save: each payload is copied once and unmasked on the way, and a text is checked.
+/// Believes every head, cuts texts where it knows that it may, and knows no pieces.
+pub(super) fn floor<S: Sink>(traffic: &Traffic, sink: &mut S) {
+    /// Fits the first cache, as a larger buffer would not.
+    const BLOCK: usize = 256 * Traffic::PERIOD;
+    let mut buffer = [0; BLOCK];
+    let mut rest = traffic.bytes.as_slice();
+    while let [_, short, after @ ..] = rest {
+        let (len, after) = match short & 0x7F {
+            126 => after
+                .split_first_chunk()
+                .map_or((0, after), |(len, after)| {
+                    (usize::from(u16::from_be_bytes(*len)), after)
+                }),
+            127 => after
+                .split_first_chunk()
+                .map_or((0, after), |(len, after)| {
+                    (usize::from_be_bytes(*len), after)
+                }),
+            short => (usize::from(short), after),
+        };
+        let (key, after) = after.split_first_chunk::<4>().expect("a masking key");
+        let (payload, after) = after.split_at(len);
+        rest = after;
+        let mut left = len;
+        for block in payload.chunks(BLOCK) {
+            let buffer = &mut buffer[..block.len()];
+            unmask_into(*key, block, buffer);
+            if traffic.kind == Kind::Text {
+                simdutf8::basic::from_utf8(buffer).expect("a text");
+            }
+            left -= block.len();
+            sink.take(buffer, left == 0);
+        }
+    }
+}
+
+/// Both are of one length.
+fn unmask_into(key: [u8; 4], from: &[u8], to: &mut [u8]) {
+    let half = u64::from(u32::from_ne_bytes(key));
+    let double = half << 32 | half;
+    let (from_lanes, from_tail) = from.as_chunks::<8>();
+    let (to_lanes, to_tail) = to.as_chunks_mut::<8>();
+    for (to, from) in to_lanes.iter_mut().zip(from_lanes) {
+        *to = (u64::from_ne_bytes(*from) ^ double).to_ne_bytes();
+    }
+    for ((to, from), key) in to_tail.iter_mut().zip(from_tail).zip(double.to_ne_bytes()) {
+        *to = from ^ key;
+    }
+}

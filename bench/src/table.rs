@@ -1,0 +1,244 @@
+//! What was measured, as a table, and what it says: computed, never typed.
+
+use core::fmt::Write as _;
+
+/// Ratios closer to one than this are level: two runs on one machine differ by as much.
+const LEVEL: f64 = 1.05;
+
+/// What a candidate is to the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Shown and not compared: a floor, or another way of ours.
+    Reference,
+    /// Ours, compared with the peers.
+    Judged,
+    /// Somebody else's.
+    Peer,
+}
+
+/// A candidate.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// As the command line and the table have it.
+    pub name: &'static str,
+    /// What it is to the comparison.
+    pub side: Side,
+}
+
+/// One candidate's time.
+#[derive(Clone, Copy, Debug)]
+pub struct Cell {
+    /// For one message or handshake, in nanoseconds.
+    pub nanos: f64,
+    /// It leaves out work that the others do, and is marked with a star.
+    pub does_less: bool,
+}
+
+/// Everybody's time for one thing.
+#[derive(Debug)]
+pub struct Row {
+    /// What it is.
+    pub label: String,
+    /// The payload of a message in bytes; 0 for a handshake.
+    pub len: usize,
+    /// In the order of the columns; `None` for a candidate that cannot do it.
+    pub cells: Vec<Option<Cell>>,
+}
+
+/// Rows with the same candidates.
+#[derive(Debug)]
+pub struct Table {
+    /// What was measured.
+    pub title: String,
+    /// The candidates.
+    pub columns: Vec<Column>,
+    /// The times.
+    pub rows: Vec<Row>,
+}
+
+/// How the judged candidate stands in one row.
+#[derive(Debug, PartialEq)]
+pub struct Verdict {
+    /// The fastest peer, with a star if it does less.
+    pub best: String,
+    /// How many times our time fits into the fastest peer's: above one, we are faster.
+    pub to_best: f64,
+    /// The same for the peer in the middle.
+    pub to_median: f64,
+}
+
+impl Verdict {
+    /// In a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.to_best >= LEVEL {
+            "ahead"
+        } else if self.to_best * LEVEL > 1.0 {
+            "level"
+        } else {
+            "**behind**"
+        }
+    }
+}
+
+impl Table {
+    /// A table without rows.
+    #[must_use]
+    pub const fn new(title: String, columns: Vec<Column>) -> Self {
+        Self {
+            title,
+            columns,
+            rows: Vec::new(),
+        }
+    }
+
+    /// How the judged candidate stands in `row`; `None` without it or without a peer.
+    #[must_use]
+    pub fn verdict(&self, row: &Row) -> Option<Verdict> {
+        let cells = || {
+            let both = self.columns.iter().zip(&row.cells);
+            both.filter_map(|(column, cell)| Some((column, cell.as_ref()?)))
+        };
+        let ours = cells().find(|(column, _)| column.side == Side::Judged)?.1;
+        let mut peers: Vec<_> = cells()
+            .filter(|(column, _)| column.side == Side::Peer)
+            .collect();
+        peers.sort_by(|(_, a), (_, b)| a.nanos.total_cmp(&b.nanos));
+        let (best, fastest) = peers.first()?;
+        let star = if fastest.does_less { "\\*" } else { "" };
+        let middle = |i: usize| peers.get(i).map_or(fastest.nanos, |(_, cell)| cell.nanos);
+        let median = f64::midpoint(middle((peers.len() - 1) / 2), middle(peers.len() / 2));
+        Some(Verdict {
+            best: format!("{}{star}", best.name),
+            to_best: fastest.nanos / ours.nanos,
+            to_median: median / ours.nanos,
+        })
+    }
+
+    /// In Markdown, with a heading.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut text = format!("### {}\n\n", self.title);
+        let names: Vec<_> = self.columns.iter().map(|column| column.name).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "| ns | {} | best peer / ours | median peer / ours | verdict |",
+            names.join(" | ")
+        );
+        let _ = writeln!(
+            text,
+            "| --- |{} --- | --: | --- |",
+            " --: |".repeat(names.len())
+        );
+        for row in &self.rows {
+            let _ = writeln!(text, "{}", self.line(row));
+        }
+        text
+    }
+
+    /// A line of the Markdown table.
+    #[must_use]
+    pub fn line(&self, row: &Row) -> String {
+        let mut line = format!("| {} |", row.label);
+        for cell in &row.cells {
+            let _ = match cell {
+                Some(cell) => {
+                    let star = if cell.does_less { "\\*" } else { "" };
+                    write!(line, " {}{star} |", digits(cell.nanos))
+                }
+                None => write!(line, " – |"),
+            };
+        }
+        let _ = match self.verdict(row) {
+            Some(verdict) => write!(
+                line,
+                " {:.2} ({}) | {:.2} | {} |",
+                verdict.to_best,
+                verdict.best,
+                verdict.to_median,
+                verdict.word()
+            ),
+            None => write!(line, " – | – | – |"),
+        };
+        line
+    }
+}
+
+/// Three or four digits that mean something.
+fn digits(nanos: f64) -> String {
+    if nanos < 100.0 {
+        format!("{nanos:.1}")
+    } else {
+        format!("{nanos:.0}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(times: &[(Side, Option<f64>)]) -> Table {
+        let columns = times.iter().map(|&(side, _)| Column { name: "x", side });
+        let cells = times.iter().map(|&(_, nanos)| {
+            nanos.map(|nanos| Cell {
+                nanos,
+                does_less: nanos == 7.0,
+            })
+        });
+        let mut table = Table::new("t".into(), columns.collect());
+        table.rows.push(Row {
+            label: "l".into(),
+            len: 1,
+            cells: cells.collect(),
+        });
+        table
+    }
+
+    fn verdict(times: &[(Side, Option<f64>)]) -> Option<Verdict> {
+        let table = table(times);
+        table.rows.first().and_then(|row| table.verdict(row))
+    }
+
+    #[test]
+    fn the_verdict_compares_with_peers_only_and_with_those_that_can() {
+        use Side::{Judged, Peer, Reference};
+        let verdict = verdict(&[
+            (Reference, Some(1.0)),
+            (Judged, Some(10.0)),
+            (Peer, Some(30.0)),
+            (Peer, None),
+            (Peer, Some(7.0)),
+            (Peer, Some(20.0)),
+            (Peer, Some(40.0)),
+        ])
+        .expect("there are peers");
+        assert_eq!(verdict.best, "x\\*");
+        assert_eq!(verdict.to_best, 0.7);
+        assert_eq!(verdict.to_median, 2.5); // between 20 and 30
+        assert_eq!(verdict.word(), "**behind**");
+    }
+
+    #[test]
+    fn the_word_follows_the_ratio() {
+        let word = |to_best| {
+            let best = String::new();
+            Verdict {
+                best,
+                to_best,
+                to_median: 1.0,
+            }
+            .word()
+        };
+        assert_eq!(word(1.06), "ahead");
+        assert_eq!(word(1.04), "level");
+        assert_eq!(word(0.96), "level");
+        assert_eq!(word(0.94), "**behind**");
+    }
+
+    #[test]
+    fn nobody_to_compare_with_gives_no_verdict() {
+        assert_eq!(verdict(&[(Side::Judged, Some(1.0))]), None);
+        assert_eq!(verdict(&[(Side::Peer, Some(1.0))]), None);
+    }
+}
