@@ -5,7 +5,7 @@
 
 use std::{env, io, process::ExitCode};
 
-use campanile_core::conn::{Assembler, Config, Event};
+use campanile_core::conn::{Config, Event};
 use campanile_smol::Stream;
 use smol::{
     Executor,
@@ -58,13 +58,10 @@ async fn converse(socket: TcpStream) -> io::Result<()> {
     let mut stream = Stream::accept(socket, &LIMITS)
         .await
         .map_err(io::Error::other)?;
-    let mut assembler = Assembler::new(Vec::new());
     while stream.fill().await? {
-        let mut events = stream.events();
+        let mut events = stream.messages();
         while let Some(Ok(event)) = events.next() {
-            if let Event::Data(data) = event
-                && let Some(message) = assembler.push(data).map_err(io::Error::other)?
-            {
+            if let Event::Data(message) = event {
                 events
                     .send(message.kind, message.bytes)
                     .map_err(io::Error::other)?;

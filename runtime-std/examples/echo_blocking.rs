@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use campanile_core::conn::{Assembler, Config, Event};
+use campanile_core::conn::{Config, Event};
 use campanile_std::Stream;
 
 /// Above what the Autobahn suite sends: 16 MiB in a message, 65,536 fragments.
@@ -53,13 +53,10 @@ fn echo(socket: TcpStream) {
 fn converse(socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut stream = Stream::accept(socket, &LIMITS).map_err(io::Error::other)?;
-    let mut assembler = Assembler::new(Vec::new());
     while stream.fill()? {
-        let mut events = stream.events();
+        let mut events = stream.messages();
         while let Some(Ok(event)) = events.next() {
-            if let Event::Data(data) = event
-                && let Some(message) = assembler.push(data).map_err(io::Error::other)?
-            {
+            if let Event::Data(message) = event {
                 events
                     .send(message.kind, message.bytes)
                     .map_err(io::Error::other)?;

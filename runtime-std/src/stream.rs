@@ -110,9 +110,15 @@ impl<T: Transport, R: Role> Stream<T, R> {
         }
     }
 
-    /// What the bytes mean that have arrived.
+    /// What the bytes mean that have arrived: messages as they come, in chunks.
     pub fn events(&mut self) -> Events<'_, R> {
         self.conn.events(self.clock.now())
+    }
+
+    /// The same with whole messages, which grow where they arrive, as
+    /// [`Buffered::messages`] says.
+    pub fn messages(&mut self) -> Events<'_, R> {
+        self.conn.messages(self.clock.now())
     }
 
     /// Sends everything that is queued.

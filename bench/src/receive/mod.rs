@@ -21,7 +21,7 @@ const LENGTHS: [usize; 7] = [16, 64, 250, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 const PIECES: [usize; 2] = [WHOLE, 1460];
 
 /// The buffer of every candidate that lets one choose.
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 16 << 10;
 
 /// A way from bytes to messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

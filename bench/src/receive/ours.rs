@@ -4,13 +4,13 @@ use std::io::Read;
 
 use campanile_core::{
     Instant,
-    conn::{Assembler, Config, Connection, Event, Input, MAX_LEFTOVER, Server},
+    conn::{Buffered, Config, Connection, Event, Input, MAX_LEFTOVER, Server},
     wire::{Kind, MAX_CONTROL},
 };
 use campanile_std::Stream;
 
 use super::BUFFER;
-use crate::{Pieces, Sink, Traffic, WHOLE};
+use crate::{Pieces, Sink, Traffic};
 
 /// Limits play no part.
 const LIMITS: Config = Config {
@@ -19,40 +19,11 @@ const LIMITS: Config = Config {
     ..Config::new()
 };
 
-/// The core, chunks handed out as they come.
+/// The core as its contract wants to be driven, chunks handed out as they come.
 pub(super) fn core_chunks<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    core(traffic, piece, BUFFER + MAX_LEFTOVER, |event| {
-        if let Event::Data(data) = event {
-            sink.take(data.bytes, data.last);
-        }
-    });
-}
-
-/// The core, whole messages. Those that arrive whole are handed out from where they arrived.
-pub(super) fn core_messages<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let buffer = if piece == WHOLE {
-        // Room for a number of frames, so that none is cut: as when each message comes in a read
-        // of its own.
-        let frame = traffic.bytes.len() / traffic.messages;
-        frame * (BUFFER / frame).max(1)
-    } else {
-        BUFFER + MAX_LEFTOVER
-    };
-    let mut assembler = Assembler::new(Vec::new());
-    core(traffic, piece, buffer, |event| {
-        if let Event::Data(data) = event
-            && let Some(message) = assembler.push(data).expect("memory is there")
-        {
-            sink.take(message.bytes, true);
-        }
-    });
-}
-
-/// The core as its contract wants to be driven.
-fn core(traffic: &Traffic, piece: usize, buffer: usize, mut hear: impl FnMut(Event<'_>)) {
     let mut stream = Pieces::new(&traffic.bytes, piece);
     let mut connection = Connection::new(Server, &LIMITS, Instant::ZERO);
-    let mut buffer = vec![0; buffer];
+    let mut buffer = vec![0; BUFFER + MAX_LEFTOVER];
     let mut scratch = [0; MAX_CONTROL];
     let mut left = 0;
     loop {
@@ -66,7 +37,9 @@ fn core(traffic: &Traffic, piece: usize, buffer: usize, mut hear: impl FnMut(Eve
             .receive(&mut input, Instant::ZERO)
             .expect("the traffic is valid")
         {
-            hear(event);
+            if let Event::Data(data) = event {
+                sink.take(data.bytes, data.last);
+            }
             assert!(connection.poll_transmit(&mut input, &mut scratch).is_none());
         }
         let consumed = input.consumed();
@@ -75,17 +48,32 @@ fn core(traffic: &Traffic, piece: usize, buffer: usize, mut hear: impl FnMut(Eve
     }
 }
 
+/// The core with its buffers, whole messages.
+pub(super) fn core_messages<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
+    let mut stream = Pieces::new(&traffic.bytes, piece);
+    let mut connection = Buffered::new(Server, &LIMITS, &[], Instant::ZERO);
+    loop {
+        let count = stream.read(connection.space()).expect("it is in memory");
+        if count == 0 {
+            break;
+        }
+        connection.received(count);
+        for event in connection.messages(Instant::ZERO) {
+            if let Event::Data(message) = event.expect("the traffic is valid") {
+                sink.take(message.bytes, message.last);
+            }
+        }
+    }
+}
+
 /// The blocking runtime on top of the core, whole messages.
 pub(super) fn std<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
     let transport = Pieces::new(&traffic.bytes, piece);
     let mut stream = Stream::new(transport, Server, &LIMITS, &[]);
-    let mut assembler = Assembler::new(Vec::new());
     while stream.fill().expect("it is in memory") {
-        for event in stream.events() {
-            if let Event::Data(data) = event.expect("the traffic is valid")
-                && let Some(message) = assembler.push(data).expect("memory is there")
-            {
-                sink.take(message.bytes, true);
+        for event in stream.messages() {
+            if let Event::Data(message) = event.expect("the traffic is valid") {
+                sink.take(message.bytes, message.last);
             }
         }
     }

@@ -1,18 +1,20 @@
 //! A connection with its buffers (feature `alloc`).
 
 use alloc::vec::Vec;
-use core::{fmt, mem, ops::Range};
+use core::{fmt, mem};
 
 use crate::{
     Instant,
     wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
 };
 
-use super::{CloseCause, Config, Connection, Event, Input, Role, SendError, Transmit, Violation};
+use super::{
+    CloseCause, Config, Connection, Events, Input, Role, SendError, Transmit, incoming::Incoming,
+};
 
 /// How much to read at once, and what [`Buffered::space`] offers: enough that a system call is
-/// cheap against its bytes.
-pub const BUFFER: usize = 64 * 1024;
+/// cheap against its bytes, and not more than the first cache of a processor holds.
+pub const BUFFER: usize = 16 * 1024;
 
 /// A [`Connection`] with a buffer for the bytes on their way in and one for those on their way out:
 /// all that an adapter for one connection needs besides a transport and a clock.
@@ -24,7 +26,7 @@ pub const BUFFER: usize = 64 * 1024;
 ///    [`received`](Self::received), [`receive_eof`](Self::receive_eof) or
 ///    [`transport_failed`](Self::transport_failed); at [`poll_timeout`](Self::poll_timeout) call
 ///    [`handle_timeout`](Self::handle_timeout) instead.
-/// 3. Take the [`events`](Self::events).
+/// 3. Take the [`events`](Self::events) or the [`messages`](Self::messages).
 ///
 /// Any of these may be repeated or left out for a while: no byte is lost.
 pub struct Buffered<R: Role> {
@@ -38,15 +40,9 @@ impl<R: Role> Buffered<R> {
     /// behind it.
     #[must_use]
     pub fn new(role: R, config: &Config, behind: &[u8], now: Instant) -> Self {
-        let mut buffer = behind.to_vec();
-        buffer.resize(BUFFER.max(behind.len()), 0);
         Self {
             conn: Connection::new(role, config, now),
-            incoming: Incoming {
-                buffer,
-                unread: 0..behind.len(),
-                understood: behind.is_empty(),
-            },
+            incoming: Incoming::new(behind),
             outgoing: Outgoing::default(),
         }
     }
@@ -54,27 +50,19 @@ impl<R: Role> Buffered<R> {
     /// Whether all bytes were looked at, so that only more of them can give another event.
     #[must_use]
     pub const fn is_understood(&self) -> bool {
-        self.incoming.understood
+        self.incoming.is_understood()
     }
 
     /// Where the next bytes from the transport go. Never empty while
     /// [`is_understood`](Self::is_understood).
     #[must_use]
     pub fn space(&mut self) -> &mut [u8] {
-        let Incoming { buffer, unread, .. } = &mut self.incoming;
-        let filled = unread.len();
-        if unread.start > 0 && unread.end <= buffer.len() {
-            buffer.copy_within(unread.clone(), 0);
-            *unread = 0..filled;
-        }
-        buffer.get_mut(unread.end..).unwrap_or_default()
+        self.incoming.space(self.conn.frame_left())
     }
 
     /// The first `count` bytes of the [`space`](Self::space) have arrived.
     pub fn received(&mut self, count: usize) {
-        let Incoming { buffer, unread, .. } = &mut self.incoming;
-        unread.end = unread.end.saturating_add(count).min(buffer.len());
-        self.incoming.understood &= count == 0;
+        self.incoming.received(count);
     }
 
     /// The transport has delivered its last byte.
@@ -105,24 +93,36 @@ impl<R: Role> Buffered<R> {
             .transmit(&mut self.conn, &mut Input::default());
     }
 
-    /// What the bytes mean that had arrived by `now`.
+    /// What the bytes mean that had arrived by `now`: messages as they come, in chunks.
     pub fn events(&mut self, now: Instant) -> Events<'_, R> {
-        let Incoming {
-            buffer,
-            unread,
-            understood,
-        } = &mut self.incoming;
-        let start = unread.start;
-        let bytes = buffer.get_mut(unread.clone()).unwrap_or_default();
-        Events {
-            conn: &mut self.conn,
-            outgoing: &mut self.outgoing,
-            input: Input::new(bytes),
-            now,
-            start,
-            unread,
-            understood,
-        }
+        let Self {
+            conn,
+            incoming,
+            outgoing,
+        } = self;
+        incoming.events(conn, outgoing, false, now)
+    }
+
+    /// The same with whole messages: each [`Data`](super::Data) is `first` and `last`.
+    ///
+    /// Messages grow where they arrive, without a copy unless they are fragmented, and the buffer
+    /// grows with them up to twice [`Config::max_message`]. It stays that large until
+    /// [`release`](Self::release).
+    ///
+    /// After [`events`](Self::events) has handed out the beginning of a message, the rest of it
+    /// comes as one chunk; the other way round, `events` starts with what there is.
+    pub fn messages(&mut self, now: Instant) -> Events<'_, R> {
+        let Self {
+            conn,
+            incoming,
+            outgoing,
+        } = self;
+        incoming.events(conn, outgoing, true, now)
+    }
+
+    /// Gives back the memory that a large message took, as far as nothing is in it.
+    pub fn release(&mut self) {
+        self.incoming.release();
     }
 
     /// Queues a whole message.
@@ -192,66 +192,8 @@ impl<R: Role> fmt::Debug for Buffered<R> {
     }
 }
 
-/// The events in the bytes that have arrived, until more are needed.
-///
-/// An event borrows the buffer and not this, so one may [`send`](Self::send) while holding one.
-pub struct Events<'a, R: Role> {
-    conn: &'a mut Connection<R>,
-    outgoing: &'a mut Outgoing,
-    input: Input<'a>,
-    now: Instant,
-    start: usize,
-    unread: &'a mut Range<usize>,
-    understood: &'a mut bool,
-}
-
-impl<R: Role> Events<'_, R> {
-    /// Queues a whole message.
-    ///
-    /// # Errors
-    /// [`SendError::Closing`] when the connection is closing.
-    pub fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
-        self.outgoing.send(self.conn, kind, payload)
-    }
-}
-
-impl<'a, R: Role> Iterator for Events<'a, R> {
-    type Item = Result<Event<'a>, Violation>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        // What the last event made due goes out before what the next one does.
-        self.outgoing.transmit(self.conn, &mut self.input);
-        let event = self.conn.receive(&mut self.input, self.now);
-        self.unread.start = self.start.saturating_add(self.input.consumed());
-        *self.understood = matches!(event, Ok(None));
-        event.transpose()
-    }
-}
-
-impl<R: Role> Drop for Events<'_, R> {
-    fn drop(&mut self) {
-        self.outgoing.transmit(self.conn, &mut self.input);
-    }
-}
-
-impl<R: Role> fmt::Debug for Events<'_, R> {
-    /// Leaves out what was said, which may be secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events")
-            .field("state", &self.conn.state())
-            .finish_non_exhaustive()
-    }
-}
-
-struct Incoming {
-    buffer: Vec<u8>,
-    /// The part of the buffer that was received and not consumed yet.
-    unread: Range<usize>,
-    understood: bool,
-}
-
 #[derive(Default)]
-struct Outgoing {
+pub(super) struct Outgoing {
     bytes: Vec<u8>,
     written: usize,
     shut_down: bool,
@@ -259,7 +201,7 @@ struct Outgoing {
 }
 
 impl Outgoing {
-    fn send<R: Role>(
+    pub(super) fn send<R: Role>(
         &mut self,
         conn: &mut Connection<R>,
         kind: Kind,
@@ -276,7 +218,14 @@ impl Outgoing {
     }
 
     /// Takes on what the connection owes of its own; `input` is the one last received from.
-    fn transmit<R: Role>(&mut self, conn: &mut Connection<R>, input: &mut Input<'_>) {
+    #[inline]
+    pub(super) fn transmit<R: Role>(&mut self, conn: &mut Connection<R>, input: &mut Input<'_>) {
+        if conn.owes(input) {
+            self.transmit_what_is_due(conn, input);
+        }
+    }
+
+    fn transmit_what_is_due<R: Role>(&mut self, conn: &mut Connection<R>, input: &mut Input<'_>) {
         let mut out = [0; MAX_CONTROL];
         while let Some(transmit) = conn.poll_transmit(input, &mut out) {
             match transmit {

@@ -52,6 +52,12 @@ impl<'b> Input<'b> {
         self.rest
     }
 
+    /// At most `len` bytes at the front.
+    pub(super) fn front(&mut self, len: usize) -> &mut [u8] {
+        let len = len.min(self.rest.len());
+        self.rest.get_mut(..len).unwrap_or_default()
+    }
+
     /// Takes at most `len` bytes off the front.
     pub(super) fn take(&mut self, len: usize) -> &'b mut [u8] {
         let bytes = mem::take(&mut self.rest);

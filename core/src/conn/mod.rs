@@ -11,6 +11,8 @@ mod buffered;
 mod config;
 mod error;
 mod event;
+#[cfg(feature = "alloc")]
+mod incoming;
 mod input;
 mod recv;
 mod role;
@@ -22,10 +24,12 @@ mod timers;
 
 pub use assemble::{Assembler, Message, Store, StoreFull};
 #[cfg(feature = "alloc")]
-pub use buffered::{BUFFER, Buffered, Events};
+pub use buffered::{BUFFER, Buffered};
 pub use config::Config;
 pub use error::{SendError, Violation};
 pub use event::{CloseCause, Data, Event, Transmit};
+#[cfg(feature = "alloc")]
+pub use incoming::Events;
 pub use input::Input;
 pub use role::{Client, MaskSource, Role, Server};
 pub use send::Prepared;
@@ -158,11 +162,17 @@ impl<R: Role> Connection<R> {
         input: &mut Input<'_>,
         out: &'o mut [u8; MAX_CONTROL],
     ) -> Option<Transmit<'o>> {
-        // Nearly always nothing is due, and that is asked after every event.
-        if input.ping.is_none() && self.state == State::Open && !self.timers.ping_is_due() {
+        if !self.owes(input) {
             return None;
         }
         self.next_transmit(input, out)
+    }
+
+    /// Whether there may be something to transmit. Nearly always there is not, and it is asked
+    /// after every event.
+    #[inline]
+    fn owes(&self, input: &Input<'_>) -> bool {
+        input.ping.is_some() || self.state != State::Open || self.timers.ping_is_due()
     }
 
     fn next_transmit<'o>(

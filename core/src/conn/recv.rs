@@ -95,39 +95,42 @@ impl Receiving {
         input: &mut Input<'b>,
         masked: bool,
     ) -> Result<Data<'b>, Violation> {
-        let bytes = input.take(usize::try_from(self.frame_left).unwrap_or(usize::MAX));
-        self.frame_left = self.frame_left.saturating_sub(bytes.len() as u64);
+        let len = usize::try_from(self.frame_left).unwrap_or(usize::MAX);
+        let bytes = input.front(len);
+        let len = bytes.len();
+        self.frame_left = self.frame_left.saturating_sub(len as u64);
         let last = self.fin && self.frame_left == 0;
         let checked = unmask(kind, bytes, last, masked, &mut self.mask, &mut self.utf8);
         if last {
             self.message = None;
         }
         let first = mem::take(&mut self.first);
-        self.hand_out(kind, bytes, first, last, checked)
+        self.hand_out(kind, input, len, first, last, checked)
     }
 
-    /// Good bytes before a bad one are handed out first, as they would have been had they come
-    /// alone.
+    /// Takes `len` bytes that were checked. Good ones before a bad one are handed out first, as
+    /// they would have been had they come alone.
     #[inline]
     fn hand_out<'b>(
         &mut self,
         kind: Kind,
-        bytes: &'b mut [u8],
+        input: &mut Input<'b>,
+        len: usize,
         first: bool,
         last: bool,
         checked: Result<(), usize>,
     ) -> Result<Data<'b>, Violation> {
-        let (bytes, last) = match checked {
-            Ok(()) => (bytes, last),
+        let (len, last) = match checked {
+            Ok(()) => (len, last),
             Err(0) => return Err(Violation::InvalidUtf8),
             Err(good) => {
                 self.found = Some(Violation::InvalidUtf8);
-                (bytes.get_mut(..good).unwrap_or_default(), false)
+                (good, false)
             }
         };
         Ok(Data {
             kind,
-            bytes,
+            bytes: input.take(len),
             first,
             last,
         })
@@ -197,8 +200,39 @@ impl<R: Role> Connection<R> {
     ///
     /// # Errors
     /// The rule that the peer broke. The Close frame is queued, and all further input is swallowed.
-    #[inline]
+    #[inline(always)]
     pub fn receive<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        now: Instant,
+    ) -> Result<Option<Event<'b>>, Violation> {
+        match self.receive_message(input, now) {
+            Some(result) => result.map(Some),
+            None => self.receive_any(input, now),
+        }
+    }
+
+    /// The next event if it is a whole message, which is the usual case.
+    #[inline(always)]
+    pub(super) fn receive_message<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        now: Instant,
+    ) -> Option<Result<Event<'b>, Violation>> {
+        if !self.state.hears() {
+            return None;
+        }
+        let result = self.whole_message(input)?;
+        self.timers.heard(&self.config);
+        Some(match result {
+            Ok(data) => Ok(Event::Data(data)),
+            Err(violation) => Err(self.fail(violation, input, now)),
+        })
+    }
+
+    /// The next event, whatever it is.
+    #[inline(never)]
+    fn receive_any<'b>(
         &mut self,
         input: &mut Input<'b>,
         now: Instant,
@@ -210,18 +244,24 @@ impl<R: Role> Connection<R> {
         if !input.rest().is_empty() {
             self.timers.heard(&self.config);
         }
-        let result = match self.whole_message(input) {
-            None => self.next_event(input, now),
-            Some(result) => result.map(|data| Some(Event::Data(data))),
-        };
-        if let Err(violation) = result {
-            input.take(usize::MAX);
-            self.signal(Signal::Violation, CloseCause::Violation(violation), now);
-        }
-        result
+        self.next_event(input, now)
+            .map_err(|violation| self.fail(violation, input, now))
     }
 
-    /// The usual case, a message that is one frame and all here; `None` in all others, which
+    #[cold]
+    fn fail(&mut self, violation: Violation, input: &mut Input<'_>, now: Instant) -> Violation {
+        input.take(usize::MAX);
+        self.signal(Signal::Violation, CloseCause::Violation(violation), now);
+        violation
+    }
+
+    /// How many bytes of a data frame's payload are still to come.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn frame_left(&self) -> u64 {
+        self.receiving.frame_left
+    }
+
+    /// A message that is one frame and all here; `None` in all other cases, which
     /// [`next_event`](Self::next_event) knows, as it does this one.
     #[inline]
     fn whole_message<'b>(&mut self, input: &mut Input<'b>) -> Option<Result<Data<'b>, Violation>> {
@@ -237,13 +277,13 @@ impl<R: Role> Connection<R> {
             return None;
         }
         input.take(head_len);
-        let bytes = input.take(payload_len);
+        let bytes = input.front(payload_len);
         let mut utf8 = Utf8Validator::new();
         let checked = unmask(kind, bytes, true, R::IS_SERVER, &mut key, &mut utf8);
-        Some(self.receiving.hand_out(kind, bytes, true, true, checked))
+        let receiving = &mut self.receiving;
+        Some(receiving.hand_out(kind, input, payload_len, true, true, checked))
     }
 
-    #[inline(never)]
     fn next_event<'b>(
         &mut self,
         input: &mut Input<'b>,

@@ -7,6 +7,36 @@
 #[inline]
 #[must_use = "the rest of a payload must be masked with the key that is returned"]
 pub fn apply_mask(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
+    #[cfg(feature = "simd")]
+    if payload.len() >= SIMD_FROM {
+        return apply_to_long(key, payload);
+    }
+    apply_to_short(key, payload)
+}
+
+/// From how many bytes on it is worth while to ask what vectors the machine has.
+#[cfg(feature = "simd")]
+const SIMD_FROM: usize = 256;
+
+#[cfg(feature = "simd")]
+fn apply_to_long(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
+    // A vector that lies across two cache lines costs two accesses.
+    let front = payload.as_ptr().align_offset(LANE).min(payload.len());
+    let (front, body) = payload.split_at_mut(front);
+    let key = apply_to_short(key, front);
+    let [a, b, c, d] = key;
+    let double = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, rest) = body.as_chunks_mut();
+    fearless_simd::dispatch!(fearless_simd::Level::new(), _ => apply_words(double, words));
+    apply_to_short(key, rest)
+}
+
+/// A cache line, and the longest vector.
+#[cfg(feature = "simd")]
+const LANE: usize = 64;
+
+#[inline]
+fn apply_to_short(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
     let [a, b, c, d] = key;
     let double = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     // Two vector registers at once, then words, then the rest: most payloads are short, and the
@@ -41,6 +71,7 @@ pub fn apply_mask(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
     }
 }
 
+#[inline(always)]
 fn apply_words(key: u64, words: &mut [[u8; 8]]) {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();

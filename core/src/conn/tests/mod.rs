@@ -1,6 +1,8 @@
 //! A language for tests of a connection: bytes in, in any pieces; events and bytes out.
 
 mod behaviour;
+#[cfg(feature = "alloc")]
+mod buffered;
 mod splitting;
 mod strictness;
 mod timing;

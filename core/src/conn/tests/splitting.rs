@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A stream of frames that a peer might send, some of them wrong.
-fn stream(make: fn(OpCode, bool, &[u8]) -> Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn stream(make: fn(OpCode, bool, &[u8]) -> Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let opcode = prop_oneof![
         4 => Just(OpCode::Continuation),
         4 => Just(OpCode::Text),

@@ -1,0 +1,380 @@
+//! The receiving half of a [`Buffered`](super::Buffered): a buffer in which bytes arrive, and in
+//! which they become messages where they are.
+
+use alloc::{vec, vec::Vec};
+use core::{fmt, mem, ops::Range};
+
+use crate::{Instant, wire::ClosePayload, wire::Kind};
+
+use super::{
+    BUFFER, Connection, Data, Event, Input, Role, SendError, Violation, buffered::Outgoing,
+};
+
+/// How much memory a peer gets for merely announcing a large frame, in bytes.
+const AHEAD: usize = 1024 * 1024;
+
+/// Bytes that arrived, in order: a part of a message, what was between its fragments, and what was
+/// not looked at yet.
+pub(super) struct Incoming {
+    buffer: Vec<u8>,
+    part: Option<Part>,
+    unread: Range<usize>,
+    understood: bool,
+}
+
+/// What there is of a message that is to be handed out whole.
+#[derive(Clone, Copy)]
+struct Part {
+    kind: Kind,
+    /// Whether it starts where the message does.
+    first: bool,
+    start: usize,
+    end: usize,
+}
+
+impl Incoming {
+    pub(super) fn new(behind: &[u8]) -> Self {
+        let mut buffer = behind.to_vec();
+        buffer.resize(BUFFER.max(behind.len()), 0);
+        Self {
+            buffer,
+            part: None,
+            unread: 0..behind.len(),
+            understood: behind.is_empty(),
+        }
+    }
+
+    /// Whether all bytes were looked at.
+    pub(super) const fn is_understood(&self) -> bool {
+        self.understood
+    }
+
+    /// Where the next bytes go: never nothing, and never so much that the first cache of a
+    /// processor could not hold it. `frame_left` bytes of a frame are still to come.
+    pub(super) fn space(&mut self, frame_left: u64) -> &mut [u8] {
+        if self.part.is_none() {
+            self.move_to_front(); // a head or a control frame at most
+        } else {
+            let left = usize::try_from(frame_left).unwrap_or(usize::MAX);
+            let enough = left.clamp(1, BUFFER / 2);
+            if self.room() < enough {
+                self.move_to_front();
+            }
+            if self.room() < enough {
+                self.grow(left);
+            }
+        }
+        let space = self.buffer.get_mut(self.unread.end..).unwrap_or_default();
+        let len = space.len().min(BUFFER);
+        space.get_mut(..len).unwrap_or_default()
+    }
+
+    const fn room(&self) -> usize {
+        self.buffer.len().saturating_sub(self.unread.end)
+    }
+
+    /// Makes room for what a message announces. Since that may be a lie, for no more than
+    /// [`AHEAD`] or what is there already, so that a byte is moved twice on average. How large a
+    /// message may become is the connection's affair.
+    #[cold]
+    fn grow(&mut self, announced: usize) {
+        let used = self.unread.end;
+        let more = announced.min(AHEAD.max(used));
+        let len = used.saturating_add(more).saturating_add(BUFFER);
+        // Not `resize`: the system has memory that is zero already.
+        let mut buffer = vec![0; len];
+        if let (Some(to), Some(from)) = (buffer.get_mut(..used), self.buffer.get(..used)) {
+            to.copy_from_slice(from);
+        }
+        self.buffer = buffer;
+    }
+
+    pub(super) fn received(&mut self, count: usize) {
+        let end = self.unread.end.saturating_add(count);
+        self.unread.end = end.min(self.buffer.len());
+        self.understood &= count == 0;
+    }
+
+    /// Gives back what a large message took and nobody needs now.
+    pub(super) fn release(&mut self) {
+        self.move_to_front();
+        self.buffer.truncate(BUFFER.max(self.unread.end));
+        self.buffer.shrink_to_fit();
+    }
+
+    fn move_to_front(&mut self) {
+        let start = self.part.map_or(self.unread.start, |part| part.start);
+        if start == 0 || self.unread.end > self.buffer.len() {
+            return;
+        }
+        self.buffer.copy_within(start..self.unread.end, 0);
+        self.unread.start = self.unread.start.saturating_sub(start);
+        self.unread.end = self.unread.end.saturating_sub(start);
+        if let Some(part) = &mut self.part {
+            part.start = 0;
+            part.end = part.end.saturating_sub(start);
+        }
+    }
+
+    pub(super) fn events<'a, R: Role>(
+        &'a mut self,
+        conn: &'a mut Connection<R>,
+        outgoing: &'a mut Outgoing,
+        whole: bool,
+        now: Instant,
+    ) -> Events<'a, R> {
+        let Self {
+            buffer,
+            part,
+            unread,
+            understood,
+        } = self;
+        let base = part.map_or(unread.start, |part| part.start);
+        Events {
+            conn,
+            outgoing,
+            whole,
+            now,
+            buffer: buffer.get_mut(base..unread.end).unwrap_or_default(),
+            base,
+            next: unread.start.saturating_sub(base),
+            part,
+            unread,
+            understood,
+        }
+    }
+}
+
+/// The events in the bytes that have arrived, until more are needed.
+///
+/// An event borrows the buffer and not this, so one may [`send`](Self::send) while holding one.
+pub struct Events<'a, R: Role> {
+    conn: &'a mut Connection<R>,
+    outgoing: &'a mut Outgoing,
+    /// Whether messages are handed out whole.
+    whole: bool,
+    now: Instant,
+    /// What was not handed out yet, and where it starts in the whole buffer.
+    buffer: &'a mut [u8],
+    base: usize,
+    /// Where in `buffer` the unread bytes start; at its front where no part is kept.
+    next: usize,
+    /// As places in the whole buffer, like `unread`.
+    part: &'a mut Option<Part>,
+    unread: &'a mut Range<usize>,
+    understood: &'a mut bool,
+}
+
+impl<R: Role> Events<'_, R> {
+    /// Queues a whole message.
+    ///
+    /// # Errors
+    /// [`SendError::Closing`] when the connection is closing.
+    pub fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
+        self.outgoing.send(self.conn, kind, payload)
+    }
+}
+
+/// An event without its bytes, which are the last ones that were consumed.
+enum Heard {
+    Data { kind: Kind, first: bool, last: bool },
+    Ping,
+    Pong,
+    Close,
+}
+
+impl<'a, R: Role> Iterator for Events<'a, R> {
+    type Item = Result<Event<'a>, Violation>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.part.is_none() {
+            let mut input = Input::new(mem::take(&mut self.buffer));
+            let message = self.conn.receive_message(&mut input, self.now);
+            self.skip(input);
+            if let Some(Ok(message)) = message {
+                return Some(Ok(message));
+            }
+            if message.is_some() {
+                self.outgoing.transmit(self.conn, &mut Input::default());
+                return message;
+            }
+        }
+        if self.whole {
+            self.next_whole()
+        } else {
+            self.next_chunk()
+        }
+    }
+}
+
+impl<'a, R: Role> Events<'a, R> {
+    /// The next event, messages as they come.
+    fn next_chunk(&mut self) -> Option<Result<Event<'a>, Violation>> {
+        if let Some(part) = self.part.take() {
+            return Some(Ok(Event::Data(self.hand_out_part(part, false))));
+        }
+        let mut input = Input::new(mem::take(&mut self.buffer));
+        let event = self.conn.receive(&mut input, self.now);
+        self.outgoing.transmit(self.conn, &mut input);
+        self.skip(input);
+        *self.understood = matches!(event, Ok(None));
+        event.transpose()
+    }
+
+    /// The next event, messages whole, however they came.
+    fn next_whole(&mut self) -> Option<Result<Event<'a>, Violation>> {
+        loop {
+            let bytes = self.buffer.get_mut(self.next..).unwrap_or_default();
+            let mut input = Input::new(bytes);
+            let event = self.conn.receive(&mut input, self.now);
+            let (heard, len) = match &event {
+                Ok(Some(Event::Data(Data {
+                    kind,
+                    bytes,
+                    first,
+                    last,
+                }))) => {
+                    let (kind, first, last) = (*kind, *first, *last);
+                    (Heard::Data { kind, first, last }, bytes.len())
+                }
+                Ok(Some(Event::Ping(payload))) => (Heard::Ping, payload.len()),
+                Ok(Some(Event::Pong(payload))) => (Heard::Pong, payload.len()),
+                Ok(Some(Event::Close(payload))) => (Heard::Close, close_len(payload.as_ref())),
+                Ok(None) | Err(_) => {
+                    *self.understood = event.is_ok();
+                    let violation = event.err();
+                    self.outgoing.transmit(self.conn, &mut input);
+                    let consumed = input.consumed();
+                    self.advance(consumed);
+                    self.forget_read();
+                    return violation.map(Err);
+                }
+            };
+            self.outgoing.transmit(self.conn, &mut input);
+            let consumed = input.consumed();
+            self.advance(consumed);
+            let bytes = self.next.saturating_sub(len)..self.next;
+            let event = match heard {
+                Heard::Data { kind, first, last } => {
+                    let part = self.gather(kind, first, bytes);
+                    if !last {
+                        continue;
+                    }
+                    *self.part = None;
+                    Event::Data(self.hand_out_part(part, true))
+                }
+                Heard::Ping => Event::Ping(self.hand_out_control(bytes)),
+                Heard::Pong => Event::Pong(self.hand_out_control(bytes)),
+                // It was parsed before, so it is no error.
+                Heard::Close => Event::Close(
+                    ClosePayload::parse(self.hand_out_control(bytes)).unwrap_or_default(),
+                ),
+            };
+            return Some(Ok(event));
+        }
+    }
+
+    /// Goes on behind what `input` consumed; nothing of it is kept.
+    #[inline]
+    fn skip(&mut self, input: Input<'a>) {
+        self.base = self.base.saturating_add(input.consumed());
+        self.unread.start = self.base;
+        self.buffer = input.into_rest();
+    }
+
+    fn advance(&mut self, consumed: usize) {
+        self.next = self.next.saturating_add(consumed);
+        self.unread.start = self.base.saturating_add(self.next);
+    }
+
+    /// Puts `bytes` behind what there is of the message.
+    fn gather(&mut self, kind: Kind, first: bool, bytes: Range<usize>) -> Part {
+        let len = bytes.len();
+        let part = match *self.part {
+            None => {
+                let start = self.base.saturating_add(bytes.start);
+                Part {
+                    kind,
+                    first,
+                    start,
+                    end: start.saturating_add(len),
+                }
+            }
+            Some(part) => {
+                let end = part.end.saturating_sub(self.base);
+                // The head of a fragment is between them.
+                if end < bytes.start && bytes.end <= self.buffer.len() {
+                    self.buffer.copy_within(bytes, end);
+                }
+                Part {
+                    end: part.end.saturating_add(len),
+                    ..part
+                }
+            }
+        };
+        *self.part = Some(part);
+        part
+    }
+
+    fn hand_out_part(&mut self, part: Part, last: bool) -> Data<'a> {
+        let start = part.start.saturating_sub(self.base);
+        let end = part.end.saturating_sub(self.base);
+        Data {
+            kind: part.kind,
+            bytes: self.hand_out(start..end),
+            first: part.first,
+            last,
+        }
+    }
+
+    /// A control frame may come in the middle of a message (section 5.4), whose part must stay in
+    /// one piece: the two change places.
+    fn hand_out_control(&mut self, mut payload: Range<usize>) -> &'a [u8] {
+        if let Some(part) = self.part {
+            let len = payload.len();
+            let start = part.start.saturating_sub(self.base);
+            let both = self.buffer.get_mut(start..payload.end).unwrap_or_default();
+            both.rotate_right(len.min(both.len()));
+            payload = start..start.saturating_add(len);
+            part.start = part.start.saturating_add(len);
+            part.end = part.end.saturating_add(len);
+        }
+        self.hand_out(payload)
+    }
+
+    /// Splits off everything up to the end of `bytes`.
+    fn hand_out(&mut self, bytes: Range<usize>) -> &'a mut [u8] {
+        let buffer = mem::take(&mut self.buffer);
+        let (front, rest) = buffer.split_at_mut(bytes.end.min(buffer.len()));
+        self.base = self.base.saturating_add(front.len());
+        self.next = self.next.saturating_sub(front.len());
+        self.buffer = rest;
+        self.forget_read();
+        front.get_mut(bytes.start..).unwrap_or_default()
+    }
+
+    /// Goes on with the unread bytes unless a part is kept in front of them.
+    fn forget_read(&mut self) {
+        if self.part.is_none() {
+            let buffer = mem::take(&mut self.buffer);
+            self.base = self.base.saturating_add(self.next);
+            self.buffer = buffer.get_mut(self.next..).unwrap_or_default();
+            self.next = 0;
+        }
+    }
+}
+
+/// How many bytes the payload had.
+fn close_len(payload: Option<&ClosePayload<'_>>) -> usize {
+    payload.map_or(0, |close| close.reason.len().saturating_add(2))
+}
+
+impl<R: Role> fmt::Debug for Events<'_, R> {
+    /// Leaves out what was said, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("state", &self.conn.state())
+            .finish_non_exhaustive()
+    }
+}
