@@ -41,45 +41,6 @@ fn one_may_reply_while_holding_events() {
 }
 
 #[test]
-fn fragments_become_one_message_with_control_frames_between() {
-    let mut side = server();
-    side.receive(&masked(Text, false, b"a"))
-        .receive(&masked(Ping, true, b"?"))
-        .receive(&masked(Continuation, false, b""))
-        .receive(&masked(Continuation, true, b"b"));
-    assert_eq!(side.seen(), [Seen::Ping(b"?".to_vec()), text("ab")]);
-    assert_eq!(side.told(), [Told::Bytes(plain(Pong, true, b"?"))]);
-}
-
-#[test]
-fn empty_messages_are_messages() {
-    let mut side = server();
-    side.receive(&masked(Text, true, b""))
-        .receive(&masked(Binary, false, b""))
-        .receive(&masked(Continuation, true, b""));
-    assert_eq!(
-        side.seen(),
-        [text(""), Seen::Message(Kind::Binary, Vec::new())]
-    );
-}
-
-#[test]
-fn a_ping_is_answered_with_its_payload_and_a_pong_is_not() {
-    let mut side = server();
-    let payload = [7; 125];
-    side.receive(&masked(Pong, true, b"unasked"))
-        .receive(&masked(Ping, true, &payload));
-    assert_eq!(
-        side.seen(),
-        [
-            Seen::Pong(b"unasked".to_vec()),
-            Seen::Ping(payload.to_vec())
-        ]
-    );
-    assert_eq!(side.told(), [Told::Bytes(plain(Pong, true, &payload))]);
-}
-
-#[test]
 fn a_pong_not_fetched_in_time_is_replaced_by_the_next() {
     let mut conn = Connection::new(Server, &Config::new(), Instant::ZERO);
     let mut bytes = [masked(Ping, true, b"old"), masked(Ping, true, b"new")].concat();
@@ -88,49 +49,6 @@ fn a_pong_not_fetched_in_time_is_replaced_by_the_next() {
     let mut told = Vec::new();
     transmit(&mut conn, &mut input, &mut told);
     assert_eq!(told, [Told::Bytes(plain(Pong, true, b"new"))]);
-}
-
-#[test]
-fn a_clients_pong_is_masked() {
-    let mut side = client_with(&Config::new());
-    side.receive(&plain(Ping, true, b"?"));
-    assert_eq!(side.told(), [Told::Bytes(masked(Pong, true, b"?"))]);
-}
-
-#[test]
-fn a_close_is_answered_with_its_code_and_the_server_shuts_down_first() {
-    let mut side = server();
-    side.receive(&masked(Close, true, b"\x03\xe8bye"));
-    assert_eq!(side.seen(), [Seen::Close(Some((1000, "bye".into())))]);
-    assert_eq!(side.told(), closes(CloseCode::NORMAL, ""));
-    assert_eq!(side.conn.state(), State::Draining);
-    side.receive_eof();
-    assert_eq!(side.told(), [Told::Disconnect]);
-    assert_eq!(
-        side.conn.closed_by(),
-        Some(CloseCause::Peer(Some(CloseCode::NORMAL)))
-    );
-}
-
-#[test]
-fn a_close_without_a_code_is_answered_without_one() {
-    let mut side = server();
-    side.receive(&masked(Close, true, b""));
-    assert_eq!(side.seen(), [Seen::Close(None)]);
-    assert_eq!(
-        side.told(),
-        [Told::Bytes(plain(Close, true, b"")), Told::ShutdownWrite]
-    );
-    assert_eq!(side.conn.closed_by().map(CloseCause::code), Some(1005));
-}
-
-#[test]
-fn a_client_answers_a_close_and_leaves_it_to_the_server_to_shut_down() {
-    let mut side = client_with(&Config::new());
-    side.receive(&plain(Close, true, b"\x03\xe8"));
-    assert_eq!(side.told(), [Told::Bytes(masked(Close, true, b"\x03\xe8"))]);
-    side.receive_eof();
-    assert_eq!(side.told(), [Told::Disconnect]);
 }
 
 #[test]
@@ -166,21 +84,6 @@ fn our_close_is_followed_by_nothing_and_ended_by_the_peers() {
         side.conn.closed_by(),
         Some(CloseCause::Local(CloseCode::GOING_AWAY))
     );
-}
-
-#[test]
-fn nothing_is_heard_after_a_close() {
-    let mut side = server();
-    side.receive(
-        &[
-            masked(Close, true, b"\x03\xe8"),
-            masked(Text, true, b"late"),
-            vec![0xFF; 300],
-        ]
-        .concat(),
-    );
-    assert_eq!(side.seen(), [Seen::Close(Some((1000, String::new())))]);
-    assert_eq!(side.told(), closes(CloseCode::NORMAL, ""));
 }
 
 #[test]

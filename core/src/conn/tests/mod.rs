@@ -6,6 +6,9 @@ mod buffered;
 mod splitting;
 mod strictness;
 mod timing;
+mod vectors;
+
+use core::time::Duration;
 
 use alloc::{string::String, vec, vec::Vec};
 
@@ -194,11 +197,6 @@ fn frame(opcode: OpCode, fin: bool, mask: Option<[u8; 4]>, payload: &[u8]) -> Ve
         let _ = apply_mask(key, &mut body);
     }
     [head.encode().as_bytes(), &body].concat()
-}
-
-/// What a server tells its transport when it sends a Close frame with this payload and hangs up.
-pub(super) fn closes(code: CloseCode, reason: &str) -> Vec<Told> {
-    vec![close_frame(code, reason), Told::ShutdownWrite]
 }
 
 pub(super) fn close_frame(code: CloseCode, reason: &str) -> Told {

@@ -73,7 +73,7 @@ fn run<R: Role>(mut side: Side<R>, pieces: &[&[u8]]) -> (Vec<Seen>, Vec<Told>, S
     (side.seen(), side.told(), side.conn.state())
 }
 
-fn cut<'a>(mut bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+pub(super) fn cut<'a>(mut bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     for len in cuts.iter().cycle() {
         if bytes.is_empty() || cuts.iter().all(|len| *len == 0) {
