@@ -4,6 +4,8 @@
 //! [`TRANSITIONS`]; this file knows no bytes, no time, and not which side we are.
 
 /// Where a connection is in its life.
+///
+#[doc = include_str!("state.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Messages flow both ways.

@@ -3,6 +3,7 @@
 mod behaviour;
 #[cfg(feature = "alloc")]
 mod buffered;
+mod drawing;
 mod splitting;
 mod strictness;
 mod timing;
