@@ -269,8 +269,12 @@ impl Frame {
             _ => 8,
         });
         let in_8 = len.to_be_bytes();
-        let mut bytes = vec![self.first];
-        bytes.push(mask | [in_8[7], 126, 127][(extended + 2) / 4]);
+        let short = match extended {
+            0 => in_8[7],
+            2 => 126,
+            _ => 127,
+        };
+        let mut bytes = vec![self.first, mask | short];
         bytes.extend_from_slice(&in_8[8 - extended..]);
         if mask == 0 {
             bytes.extend_from_slice(&self.payload);
