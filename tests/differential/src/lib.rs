@@ -13,7 +13,7 @@ mod outcome;
 mod script;
 mod stream;
 
-pub use outcome::{End, Heard, Outcome, ours};
+pub use outcome::{End, Heard, Ours, Outcome, ours};
 pub use stream::{Stream, streams};
 
 /// The document of the differences.

@@ -2,7 +2,7 @@
 
 use campanile_core::{
     Instant,
-    conn::{Client, Config, Connection, Event, Input, Role, Server, Violation},
+    conn::{Client, Connection, Event, Input, Role, Server, Violation},
     wire::Kind,
 };
 
@@ -39,29 +39,43 @@ pub enum End {
     Failed(u16),
 }
 
-/// What the core makes of a stream that comes in its pieces, and the rule that was broken.
+/// What the core makes of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ours {
+    /// What was heard, and how it ended.
+    pub outcome: Outcome,
+    /// The rule that was broken.
+    pub violation: Option<Violation>,
+    /// How many bytes had come when it ended.
+    pub bytes: usize,
+}
+
+/// What the core makes of a stream that comes in its pieces.
 #[must_use]
-pub fn ours(stream: &Stream) -> (Outcome, Option<Violation>) {
+pub fn ours(stream: &Stream) -> Ours {
     if stream.is_server {
-        run(Server, &stream.config, stream)
+        run(Server, stream)
     } else {
         // Nothing that is sent is looked at.
-        run(Client(|| [0; 4]), &stream.config, stream)
+        run(Client(|| [0; 4]), stream)
     }
 }
 
-fn run<R: Role>(role: R, config: &Config, stream: &Stream) -> (Outcome, Option<Violation>) {
-    let mut connection = Connection::new(role, config, Instant::ZERO);
+fn run<R: Role>(role: R, stream: &Stream) -> Ours {
+    let mut connection = Connection::new(role, &stream.config, Instant::ZERO);
     let mut heard = Vec::new();
     let mut message = Vec::new();
     let mut kept: Vec<u8> = Vec::new();
     let mut lens = stream.pieces.iter().cycle();
-    let mut rest = &stream.bytes[..];
-    while !rest.is_empty() {
+    let mut bytes = 0;
+    let (end, violation) = 'stream: loop {
+        let rest = &stream.bytes[bytes..];
+        if rest.is_empty() {
+            break (End::Open, None);
+        }
         let len = lens.next().map_or(rest.len(), |len| (*len).min(rest.len()));
-        let (piece, after) = rest.split_at(len);
-        rest = after;
-        kept.extend_from_slice(piece);
+        bytes += len;
+        kept.extend_from_slice(&rest[..len]);
         let mut input = Input::new(&mut kept);
         loop {
             match connection.receive(&mut input, Instant::ZERO) {
@@ -76,19 +90,21 @@ fn run<R: Role>(role: R, config: &Config, stream: &Stream) -> (Outcome, Option<V
                 Ok(Some(Event::Ping(payload))) => heard.push(Heard::Ping(payload.to_vec())),
                 Ok(Some(Event::Pong(payload))) => heard.push(Heard::Pong(payload.to_vec())),
                 Ok(Some(Event::Close(close))) => {
-                    let end = End::Closed(close.map(|close| close.code.get()));
-                    return (Outcome { heard, end }, None);
+                    break 'stream (End::Closed(close.map(|close| close.code.get())), None);
                 }
                 Ok(Some(event)) => unreachable!("an event of a new kind: {event:?}"),
                 Err(violation) => {
                     let end = End::Failed(violation.close_code().get());
-                    return (Outcome { heard, end }, Some(violation));
+                    break 'stream (end, Some(violation));
                 }
             }
         }
         let consumed = input.consumed();
         drop(kept.drain(..consumed));
+    };
+    Ours {
+        outcome: Outcome { heard, end },
+        violation,
+        bytes,
     }
-    let end = End::Open;
-    (Outcome { heard, end }, None)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use campanile_core::{conn::Violation, wire::Kind};
-use campanile_differential::{End, Heard, Outcome, Stream, documented, ours, streams};
+use campanile_differential::{End, Heard, Ours, Outcome, Stream, documented, ours, streams};
 use tungstenite::{
     Error, Message, WebSocket,
     protocol::{Role, WebSocketConfig, frame::coding::CloseCode},
@@ -113,7 +113,11 @@ fn tungstenite_hears_the_same_but_for_the_documented_differences() {
     let mut met = BTreeMap::new();
     let (mut equal, mut unexplained) = (0, Vec::new());
     for stream in streams() {
-        let (ours, violation) = ours(&stream);
+        let Ours {
+            outcome: ours,
+            violation,
+            ..
+        } = ours(&stream);
         let theirs = theirs(&stream);
         if ours == theirs {
             equal += 1;
