@@ -1,8 +1,9 @@
 //! An echo server on blocking sockets of the standard library, a thread for each connection.
 //!
 //! It drives the bare `Connection` with buffers of a fixed size on the stack, as a device without a
-//! heap would: a message of any length streams through, and comes back in fragments. Nothing is
-//! read while something is written: who sends megabytes before reading any is given up as dead.
+//! heap would: a message of any length streams through, and comes back in fragments before its end
+//! is there. Nothing is read while something is written, so a peer that reads nothing before it has
+//! sent some megabytes is given up as dead. Who wants whole messages has an `Assembler` for them.
 //!
 //! `cargo run -p campanile-examples --example std_echo -- 127.0.0.1:9001`
 

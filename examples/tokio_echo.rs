@@ -1,7 +1,8 @@
 //! An echo server on tokio, a task for each connection.
 //!
 //! It drives `Buffered`, a connection with its buffers. Nothing is read while something is to be
-//! sent, so what a peer can make grow is one message on its way in and one on its way out.
+//! sent, so what a peer can make grow is bounded: one message on its way in, and on the way out
+//! what one read has completed.
 //!
 //! `cargo run -p campanile-examples --example tokio_echo -- 127.0.0.1:9001`
 
