@@ -19,7 +19,7 @@ use campanile_core::wire::{MAX_CONTROL, MAX_HEAD};
 /// As large as the Autobahn suite wants it. A message costs no memory here, only time.
 const CONFIG: Config = Config {
     max_message: 16 << 20,
-    max_fragments: 1 << 16,
+    max_fragments: 1 << 17,
     ..Config::new()
 };
 

@@ -18,7 +18,7 @@ use tokio::{runtime, time};
 /// As large as the Autobahn suite wants it; `Config::new()` is for a server in the open.
 const CONFIG: Config = Config {
     max_message: 16 << 20,
-    max_fragments: 1 << 16,
+    max_fragments: 1 << 17,
     ..Config::new()
 };
 
