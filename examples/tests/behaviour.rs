@@ -483,7 +483,7 @@ fn who_falls_silent_is_given_up(daemon: &Daemon) {
             socket
                 .read_to_end(&mut Vec::new())
                 .expect("a refusal, and the end");
-            wait_for_reset(&mut socket);
+            wait_for_reset(&mut socket, PATIENCE);
         });
         scope.spawn(|| {
             // 5 s for the end behind a closing handshake.
@@ -495,7 +495,7 @@ fn who_falls_silent_is_given_up(daemon: &Daemon) {
             socket
                 .read_to_end(&mut Vec::new())
                 .expect("a close frame, and the end");
-            wait_for_reset(&mut socket);
+            wait_for_reset(&mut socket, PATIENCE);
         });
         scope.spawn(|| {
             // 25 s to a ping, and 10 s for its pong.
@@ -505,7 +505,7 @@ fn who_falls_silent_is_given_up(daemon: &Daemon) {
         });
         scope.spawn(|| {
             // The same for one who does not read: bytes that are not taken are no sign of life.
-            wait_for_reset(&mut deaf(daemon));
+            wait_for_reset(&mut deaf(daemon), 4 * PATIENCE);
         });
         scope.spawn(|| {
             // Who answers is kept.
@@ -520,8 +520,8 @@ fn who_falls_silent_is_given_up(daemon: &Daemon) {
 }
 
 /// Waits until the other end is gone for good, which a write meets with a reset.
-fn wait_for_reset(socket: &mut TcpStream) {
-    let deadline = Instant::now() + 4 * PATIENCE;
+fn wait_for_reset(socket: &mut TcpStream, patience: Duration) {
+    let deadline = Instant::now() + patience;
     loop {
         match socket.write(b"x").map_err(|error| error.kind()) {
             Err(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => return,
