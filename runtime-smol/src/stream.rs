@@ -3,7 +3,8 @@
 use std::io;
 
 use campanile_core::{
-    conn::{Buffered, CloseCause, Config, Events, Role, SendError, Server},
+    conn::{Buffered, Client, CloseCause, Config, Events, MaskSource, Role, SendError, Server},
+    handshake::{HANDSHAKE_TIME, Opening},
     wire::{CloseCode, Kind},
 };
 use smol::{
@@ -12,7 +13,7 @@ use smol::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
 };
 
-use crate::{Refused, accept, clock::Clock};
+use crate::{ConnectError, Refused, accept, clock::Clock, opening};
 
 /// A WebSocket connection over a transport.
 ///
@@ -25,6 +26,7 @@ use crate::{Refused, accept, clock::Clock};
 #[derive(Debug)]
 pub struct Stream<T, R: Role> {
     transport: T,
+    protocol: Option<String>,
     conn: Buffered<R>,
     clock: Clock,
 }
@@ -40,6 +42,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream<T, Server> {
     }
 }
 
+impl<T: AsyncRead + AsyncWrite + Unpin, M: MaskSource> Stream<T, Client<M>> {
+    /// Does a client's opening handshake on `transport`, which may take [`HANDSHAKE_TIME`].
+    ///
+    /// `masks` gives the masking keys, and before them the 16 random bytes of the handshake, in
+    /// four keys. [`HashedMasks`](crate::HashedMasks) says when it will do.
+    ///
+    /// Dropped before its end, it drops the transport too: half a handshake cannot be gone on with.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn connect(
+        mut transport: T,
+        opening: &Opening<'_>,
+        mut masks: M,
+        config: &Config,
+    ) -> Result<Self, ConnectError> {
+        let mut nonce = [0; 16];
+        for part in nonce.as_chunks_mut().0 {
+            *part = masks.next_mask();
+        }
+        let opened = opening::connect(&mut transport, opening, nonce, HANDSHAKE_TIME).await?;
+        let mut stream = Self::new(transport, Client(masks), config, &opened.behind);
+        stream.protocol = opened.protocol;
+        Ok(stream)
+    }
+
+    /// The subprotocol that the server selected of those on offer.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
     /// A stream on a transport whose opening handshake is done; `behind` are bytes that
     /// came behind it.
@@ -48,6 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
         let clock = Clock::start();
         Self {
             transport,
+            protocol: None,
             conn: Buffered::new(role, config, behind, clock.now()),
             clock,
         }

@@ -1,0 +1,86 @@
+//! Masking keys from the standard library alone.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use campanile_core::conn::MaskSource;
+
+/// Masking keys for programs that have no random source of their own: a counter, hashed with the
+/// keyed hash of the standard library's maps.
+///
+/// What it is: unpredictable in practice. [`RandomState`] takes its keys from the system's random
+/// source on all common platforms, and its hash is SipHash-1-3 at present, which was designed so
+/// that outputs tell nothing about other outputs.
+///
+/// What it is not: a cryptographic random generator. The standard library promises neither the hash
+/// nor where the keys come from (on a few targets without a system they are fixed), and the keys of
+/// one thread's `RandomState`s are related. RFC 6455 section 10.3 wants a strong source wherever
+/// untrusted parties choose what is sent and an intermediary may misread it; give
+/// [`Stream::connect`](crate::Stream::connect) one then, for which a closure will do.
+pub struct HashedMasks {
+    state: RandomState,
+    drawn: u64,
+}
+
+impl HashedMasks {
+    /// A source with keys of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            state: RandomState::new(),
+            drawn: 0,
+        }
+    }
+}
+
+impl Default for HashedMasks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl core::fmt::Debug for HashedMasks {
+    /// Leaves out the state: who knows it knows all keys.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("HashedMasks").finish_non_exhaustive()
+    }
+}
+
+impl MaskSource for HashedMasks {
+    fn next_mask(&mut self) -> [u8; 4] {
+        let hash = self.state.hash_one(self.drawn).to_le_bytes();
+        self.drawn = self.drawn.wrapping_add(1);
+        // Half of it: the other half stays unseen.
+        let [a, b, c, d, ..] = hash;
+        [a, b, c, d]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn keys_are_spread_evenly_and_differ_between_sources() {
+        let mut one = HashedMasks::new();
+        let mut other = HashedMasks::new();
+        let drawn = 4096_u32;
+        let mut distinct = HashSet::new();
+        let mut ones = [0_u32; 32];
+        let mut equal = 0;
+        for _ in 0..drawn {
+            let key = one.next_mask();
+            equal += u32::from(key == other.next_mask());
+            distinct.insert(key);
+            let bits = u32::from_le_bytes(key);
+            for (i, count) in ones.iter_mut().enumerate() {
+                *count += (bits >> i) & 1;
+            }
+        }
+        // Two equal keys among 4096 of 2^32 come once in 500 runs, four almost never; a fair bit's
+        // count deviates by 32, and by eight times that almost never.
+        assert!(distinct.len() >= 4094, "{}", distinct.len());
+        assert!(ones.iter().all(|n| n.abs_diff(drawn / 2) < 256), "{ones:?}");
+        assert!(equal <= 1, "{equal}");
+    }
+}
