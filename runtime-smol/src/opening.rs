@@ -326,11 +326,12 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let mut client = TcpStream::connect(address).await.unwrap();
             let (mut peer, _) = listener.accept().await.unwrap();
-            let trickle = async {
+            let trickle = async move {
                 for byte in b"HTTP/1.1 101 \r\n" {
                     Timer::after(TIME / 5).await;
                     peer.write_all(&[*byte]).await.unwrap();
                 }
+                drop(peer);
                 future::pending().await
             };
             let start = std::time::Instant::now();

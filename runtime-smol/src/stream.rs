@@ -21,6 +21,10 @@ use crate::{ConnectError, Refused, accept, clock::Clock, opening};
 /// [`flush`](Self::flush) sends what was written meanwhile. `fill` and `flush` are the only ones
 /// that wait, and either may be dropped in the middle and called again: no byte is lost.
 ///
+/// Closing the transport must shut its writing direction down, or the peer learns of the end of the
+/// connection only when the stream is dropped: [`smol::net::TcpStream`] does so, a bare
+/// [`smol::Async`] does not.
+///
 /// Nothing is read while something is to be sent. Two ends that both send more than the transport
 /// holds, and do not read in between, wait for each other until one counts as dead.
 #[derive(Debug)]
@@ -29,6 +33,10 @@ pub struct Stream<T, R: Role> {
     protocol: Option<String>,
     conn: Buffered<R>,
     clock: Clock,
+    /// Whether the transport may keep back bytes that it took.
+    unflushed: bool,
+    /// Whether the writing direction is still to be shut down.
+    shut_down: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream<T, Server> {
@@ -86,6 +94,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
             protocol: None,
             conn: Buffered::new(role, config, behind, clock.now()),
             clock,
+            unflushed: false,
+            shut_down: false,
         }
     }
 
@@ -132,19 +142,34 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
     /// # Errors
     /// What the transport reports, unless the connection was about to end anyway. It is over then.
     pub async fn flush(&mut self) -> io::Result<()> {
-        while !self.conn.is_over() && !self.conn.unsent().is_empty() {
+        while !self.conn.is_over() && (self.unflushed || !self.conn.unsent().is_empty()) {
             let deadline = self.deadline();
-            let write = async { Some(self.transport.write(self.conn.unsent()).await) };
-            match write.or(deadline).await {
-                Some(Ok(0)) => self.failed(io::ErrorKind::WriteZero.into())?,
-                Some(Ok(count)) => self.conn.sent(count),
+            let push = async { Some(push(&mut self.transport, self.conn.unsent()).await) };
+            match push.or(deadline).await {
+                Some(Ok(count)) => {
+                    self.conn.sent(count);
+                    self.unflushed = count > 0;
+                }
                 Some(Err(error)) => self.failed(error)?,
                 None => self.conn.handle_timeout(self.clock.now()),
             }
         }
-        if self.conn.take_shutdown() {
+        self.shut_down |= self.conn.take_shutdown();
+        while self.shut_down {
+            let deadline = self.deadline();
+            let over = self.conn.is_over();
             // A peer that is gone already cannot be told.
-            let _ = self.transport.close().await;
+            let close = async { Some(self.transport.close().await.map(|()| 0)) };
+            let closed = if over {
+                // It is tried, and not waited for: nothing has a deadline any more.
+                future::poll_once(close).await.flatten()
+            } else {
+                close.or(deadline).await
+            };
+            self.shut_down = !over && closed.is_none();
+            if self.shut_down {
+                self.conn.handle_timeout(self.clock.now());
+            }
         }
         Ok(())
     }
@@ -190,5 +215,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
             return Err(error);
         }
         Ok(())
+    }
+}
+
+/// Writes, or flushes when there is nothing to write; how many bytes the transport took.
+async fn push<T: AsyncWrite + Unpin>(transport: &mut T, bytes: &[u8]) -> io::Result<usize> {
+    if bytes.is_empty() {
+        transport.flush().await?;
+        return Ok(0);
+    }
+    match transport.write(bytes).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        count => Ok(count),
     }
 }
