@@ -144,8 +144,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
     pub async fn flush(&mut self) -> io::Result<()> {
         while !self.conn.is_over() && (self.unflushed || !self.conn.unsent().is_empty()) {
             let deadline = self.deadline();
-            let push = async { Some(push(&mut self.transport, self.conn.unsent()).await) };
-            match push.or(deadline).await {
+            let pushed = async { Some(push(&mut self.transport, self.conn.unsent()).await) };
+            match pushed.or(deadline).await {
                 Some(Ok(count)) => {
                     self.conn.sent(count);
                     self.unflushed = count > 0;
