@@ -1,4 +1,4 @@
-//! What the tests share: sockets, an echo, raw peers, and one face for the streams of both runtimes.
+//! What the tests share: sockets, an echo, raw peers, one face for the streams of both runtimes.
 
 use std::{
     io::{self, Read, Write},
