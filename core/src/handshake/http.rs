@@ -201,9 +201,13 @@ impl<'o> Writer<'o> {
     }
 
     pub(super) fn put(&mut self, bytes: &[u8]) {
-        let room = self.out.get_mut(self.written..);
-        if let Some(room) = room.and_then(|room| room.get_mut(..bytes.len())) {
-            room.copy_from_slice(bytes);
+        let room = self.out.get_mut(self.written..).unwrap_or_default();
+        if room.len() >= bytes.len() {
+            // Not `copy_from_slice`, because the compiler must see at every level of optimisation
+            // that this cannot panic.
+            for (to, from) in room.iter_mut().zip(bytes) {
+                *to = *from;
+            }
         }
         self.written = self.written.saturating_add(bytes.len());
     }

@@ -48,6 +48,7 @@ mod error;
 mod extensions;
 mod http;
 mod server;
+mod sha1;
 mod subprotocols;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 use base64::{
     Engine as _, alphabet,
-    engine::{GeneralPurpose, GeneralPurposeConfig},
+    engine::{GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
 
-use super::super::digest::{accept, key, parse_key};
+use super::super::digest::{accept, base64, key, parse_key};
+use super::super::sha1::{MAX_TEXT, sha1};
 use super::*;
 
 #[test]
@@ -16,6 +17,16 @@ fn the_example_of_rfc_6455_section_1_3_comes_out() {
 #[test]
 fn the_example_key_of_rfc_6455_section_4_1_is_one_though_its_last_bits_are_not_zero() {
     assert!(parse_key(b"AQIDBAUGBwgJCgsMDQ4PEC==").is_some());
+}
+
+/// Both blocks, and the lengths around the border of one.
+#[test]
+fn sha1_of_every_length_equals_that_of_the_crate() {
+    for len in 0..=MAX_TEXT {
+        let text = vec![b'a'; len];
+        let expected = sha1_smol::Sha1::from(&text).digest().bytes();
+        assert_eq!(sha1(text.into_iter()), expected, "{len} bytes");
+    }
 }
 
 /// The naive twin of `parse_key`: decode.
@@ -48,6 +59,22 @@ proptest! {
     #[test]
     fn a_key_is_what_decodes_to_16_bytes(value in almost_keys()) {
         prop_assert_eq!(parse_key(&value).is_some(), is_key(&value));
+    }
+
+    #[test]
+    fn sha1_equals_that_of_the_crate(text in prop::collection::vec(any::<u8>(), 0..=MAX_TEXT)) {
+        let expected = sha1_smol::Sha1::from(&text).digest().bytes();
+        prop_assert_eq!(sha1(text.into_iter()), expected);
+    }
+
+    #[test]
+    fn base64_equals_that_of_the_crate(bytes in prop::collection::vec(any::<u8>(), 0..=21)) {
+        let mut expected = [0; 28];
+        let length = STANDARD.encode_slice(&bytes, &mut expected).expect("it fits");
+        let expected = &expected[..length];
+        // What is longer than the bytes need ends with more padding.
+        prop_assert_eq!(&base64::<28>(&bytes)[..length], expected);
+        prop_assert!(base64::<28>(&bytes)[length..].iter().all(|byte| *byte == b'='));
     }
 
     #[test]
