@@ -250,8 +250,14 @@ fn put_frame<'o>(
     let too_small = SendError::BufferTooSmall { needed };
     let frame = out.get_mut(..needed).ok_or(too_small)?;
     let (front, body) = frame.split_at_mut_checked(head.len()).ok_or(too_small)?;
-    front.copy_from_slice(head);
-    body.copy_from_slice(payload);
+    // Not `copy_from_slice`, because the compiler must see at every level of optimisation that this
+    // cannot panic. It makes the same copy of it.
+    for (to, from) in front.iter_mut().zip(head) {
+        *to = *from;
+    }
+    for (to, from) in body.iter_mut().zip(payload) {
+        *to = *from;
+    }
     if let Some(key) = mask {
         let _ = apply_mask(key, body);
     }
