@@ -19,6 +19,8 @@ const UNLIMITED: Limits = Limits {
 /// readings of an accepted message.
 pub(crate) fn message(text: &[u8]) -> Option<(Message<'_>, Reading)> {
     let parsed = parse(text, &UNLIMITED);
+    // It may be logged, whatever is in it.
+    assert!(!format!("{parsed:?}").is_empty());
     if let Err(refusal) = &parsed {
         check_reply(refusal);
     }

@@ -186,3 +186,21 @@ fn display_writes_the_text_and_debug_keeps_it_on_one_line() {
         "\"a\\nb\\\"é\\u{1b}\""
     );
 }
+
+/// `char::escape_debug` looks things up in tables of core's, as `tests/panic-free/allowed` says.
+#[test]
+fn every_character_can_be_shown() {
+    let all: Vec<char> = ('\0'..=char::MAX).collect();
+    for characters in all.chunks(1 << 16) {
+        let shown: String = characters.iter().flat_map(|c| c.escape_debug()).collect();
+        let escaped = characters.iter().flat_map(|c| {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            units
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect::<Vec<_>>()
+        });
+        let escaped: String = escaped.collect();
+        assert_eq!(format!("{:?}", text(&escaped)), format!("\"{shown}\""));
+    }
+}
