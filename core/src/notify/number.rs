@@ -149,6 +149,7 @@ impl<'a> Decimal<'a> {
             // All digits are before the point, and zeros may follow them.
             Ok(point) if point >= digits && point > 0 => point,
             Ok(point) if point > 0 => digits.saturating_add(1),
+            Err(_) if self.point > 0 => usize::MAX, // where words have 32 bits
             _ => digits
                 .saturating_add(self.zeros_after_point())
                 .saturating_add(2),
