@@ -9,14 +9,16 @@ use std::{env, process::ExitCode};
 mod harness;
 mod options;
 mod receive;
+mod send;
 mod table;
 mod traffic;
 mod transport;
 
-pub use harness::median_of_rounds;
 pub use options::{Options, USAGE};
 pub use receive::receive;
+pub use send::send;
 pub use table::{Cell, Column, Row, Side, Table, Verdict};
+use traffic::mask_into;
 pub use traffic::{Checksum, Lengths, Sink, Traffic};
 pub use transport::{Pieces, WHOLE};
 
@@ -24,7 +26,7 @@ pub use transport::{Pieces, WHOLE};
 #[must_use]
 pub fn print(
     name: &str,
-    benchmark: impl FnOnce(&Options, &mut dyn FnMut(&Row)) -> Result<Vec<Table>, String>,
+    benchmark: impl FnOnce(&Options) -> Result<Vec<Table>, String>,
 ) -> ExitCode {
     let options = match Options::parse(env::args().skip(1)) {
         Ok(options) => options,
@@ -33,16 +35,21 @@ pub fn print(
             return ExitCode::from(2);
         }
     };
-    match benchmark(&options, &mut |row| eprintln!("{name}: {}", row.label)) {
-        Ok(tables) => {
-            for table in tables.iter().filter(|table| !table.rows.is_empty()) {
-                println!("{}", table.markdown());
-            }
-            ExitCode::SUCCESS
-        }
+    let tables = match benchmark(&options) {
+        Ok(tables) => tables,
         Err(why) => {
             eprintln!("{name}: {why}");
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
+    };
+    if let Some(only) = &options.only
+        && tables.iter().all(|table| table.column(only).is_none())
+    {
+        eprintln!("{name}: there is no candidate {only}; the tables' columns are their names");
+        return ExitCode::from(2);
     }
+    for table in tables.iter().filter(|table| !table.rows.is_empty()) {
+        println!("{}", table.markdown());
+    }
+    ExitCode::SUCCESS
 }

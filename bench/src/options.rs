@@ -1,10 +1,8 @@
 //! The command line that the benchmarks share.
 
-use core::fmt::Write as _;
-
 use campanile_core::wire::Kind;
 
-use crate::{Column, WHOLE};
+use crate::WHOLE;
 
 /// How to call a benchmark.
 pub const USAGE: &str = "\
@@ -117,15 +115,6 @@ pub(crate) fn bytes(len: usize) -> String {
         0x400..0x10_0000 => format!("{} KiB", len >> 10),
         _ => format!("{} MiB", len >> 20),
     }
-}
-
-/// What to say to who asks for a candidate that is none.
-pub(crate) fn unknown(name: &str, columns: &[Column]) -> String {
-    let mut text = format!("there is no candidate {name}; there are");
-    for column in columns {
-        let _ = write!(text, " {}", column.name);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -41,8 +41,8 @@ pub struct Row {
     pub label: String,
     /// The payload of a message in bytes; 0 for a handshake.
     pub len: usize,
-    /// In the order of the columns; `None` for a candidate that cannot do it.
-    pub cells: Vec<Option<Cell>>,
+    /// In the order of the columns.
+    pub cells: Vec<Cell>,
 }
 
 /// Rows with the same candidates.
@@ -92,17 +92,21 @@ impl Table {
         }
     }
 
+    /// Which column has this name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
     /// How the judged candidate stands in `row`; `None` without it or without a peer.
     #[must_use]
     pub fn verdict(&self, row: &Row) -> Option<Verdict> {
-        let cells = || {
-            let both = self.columns.iter().zip(&row.cells);
-            both.filter_map(|(column, cell)| Some((column, cell.as_ref()?)))
+        let on = |side| {
+            let cells = self.columns.iter().zip(&row.cells);
+            cells.filter(move |(column, _)| column.side == side)
         };
-        let ours = cells().find(|(column, _)| column.side == Side::Judged)?.1;
-        let mut peers: Vec<_> = cells()
-            .filter(|(column, _)| column.side == Side::Peer)
-            .collect();
+        let (_, ours) = on(Side::Judged).next()?;
+        let mut peers: Vec<_> = on(Side::Peer).collect();
         peers.sort_by(|(_, a), (_, b)| a.nanos.total_cmp(&b.nanos));
         let (best, fastest) = peers.first()?;
         let star = if fastest.does_less { "\\*" } else { "" };
@@ -142,13 +146,8 @@ impl Table {
     pub fn line(&self, row: &Row) -> String {
         let mut line = format!("| {} |", row.label);
         for cell in &row.cells {
-            let _ = match cell {
-                Some(cell) => {
-                    let star = if cell.does_less { "\\*" } else { "" };
-                    write!(line, " {}{star} |", digits(cell.nanos))
-                }
-                None => write!(line, " – |"),
-            };
+            let star = if cell.does_less { "\\*" } else { "" };
+            let _ = write!(line, " {}{star} |", digits(cell.nanos));
         }
         let _ = match self.verdict(row) {
             Some(verdict) => write!(
@@ -178,39 +177,30 @@ fn digits(nanos: f64) -> String {
 mod tests {
     use super::*;
 
-    fn table(times: &[(Side, Option<f64>)]) -> Table {
+    fn verdict(times: &[(Side, f64)]) -> Option<Verdict> {
         let columns = times.iter().map(|&(side, _)| Column { name: "x", side });
-        let cells = times.iter().map(|&(_, nanos)| {
-            nanos.map(|nanos| Cell {
-                nanos,
-                does_less: nanos == 7.0,
-            })
+        let table = Table::new("t".into(), columns.collect());
+        let cells = times.iter().map(|&(_, nanos)| Cell {
+            nanos,
+            does_less: nanos == 7.0,
         });
-        let mut table = Table::new("t".into(), columns.collect());
-        table.rows.push(Row {
+        table.verdict(&Row {
             label: "l".into(),
             len: 1,
             cells: cells.collect(),
-        });
-        table
-    }
-
-    fn verdict(times: &[(Side, Option<f64>)]) -> Option<Verdict> {
-        let table = table(times);
-        table.rows.first().and_then(|row| table.verdict(row))
+        })
     }
 
     #[test]
-    fn the_verdict_compares_with_peers_only_and_with_those_that_can() {
+    fn the_verdict_compares_with_peers_only() {
         use Side::{Judged, Peer, Reference};
         let verdict = verdict(&[
-            (Reference, Some(1.0)),
-            (Judged, Some(10.0)),
-            (Peer, Some(30.0)),
-            (Peer, None),
-            (Peer, Some(7.0)),
-            (Peer, Some(20.0)),
-            (Peer, Some(40.0)),
+            (Reference, 1.0),
+            (Judged, 10.0),
+            (Peer, 30.0),
+            (Peer, 7.0),
+            (Peer, 20.0),
+            (Peer, 40.0),
         ])
         .expect("there are peers");
         assert_eq!(verdict.best, "x\\*");
@@ -238,7 +228,7 @@ mod tests {
 
     #[test]
     fn nobody_to_compare_with_gives_no_verdict() {
-        assert_eq!(verdict(&[(Side::Judged, Some(1.0))]), None);
-        assert_eq!(verdict(&[(Side::Peer, Some(1.0))]), None);
+        assert_eq!(verdict(&[(Side::Judged, 1.0)]), None);
+        assert_eq!(verdict(&[(Side::Peer, 1.0)]), None);
     }
 }

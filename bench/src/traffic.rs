@@ -70,6 +70,20 @@ pub(crate) fn payload(kind: Kind, len: usize) -> Vec<u8> {
     payload
 }
 
+/// Copies and masks in one pass, for the floors; both are of one length.
+pub(crate) fn mask_into(key: [u8; 4], from: &[u8], to: &mut [u8]) {
+    let half = u64::from(u32::from_ne_bytes(key));
+    let double = half << 32 | half;
+    let (from_lanes, from_tail) = from.as_chunks::<8>();
+    let (to_lanes, to_tail) = to.as_chunks_mut::<8>();
+    for (to, from) in to_lanes.iter_mut().zip(from_lanes) {
+        *to = (u64::from_ne_bytes(*from) ^ double).to_ne_bytes();
+    }
+    for ((to, from), key) in to_tail.iter_mut().zip(from_tail).zip(double.to_ne_bytes()) {
+        *to = from ^ key;
+    }
+}
+
 /// Who takes the messages.
 pub trait Sink {
     /// A piece of a message; `last` if it ends there.

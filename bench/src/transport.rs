@@ -1,11 +1,14 @@
-//! Bytes in memory as a transport, for whoever reads them: blocking, tokio's way or futures' way.
+//! Bytes in memory as a transport: blocking, tokio's way and futures' way.
 
 use core::{
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
-use std::io::{self, Read, Write};
+use std::{
+    hint::black_box,
+    io::{self, IoSlice, Read, Write},
+};
 
 use futures_lite::io::{AsyncRead as FuturesRead, AsyncWrite as FuturesWrite};
 use tokio::io::{AsyncRead as TokioRead, AsyncWrite as TokioWrite, ReadBuf};
@@ -13,19 +16,59 @@ use tokio::io::{AsyncRead as TokioRead, AsyncWrite as TokioWrite, ReadBuf};
 /// As a length of [`Pieces`]: as much as is asked for.
 pub const WHOLE: usize = usize::MAX;
 
-/// Bytes in memory that arrive in pieces and never keep anyone waiting; what is written is
-/// forgotten.
+/// Bytes in memory that arrive in pieces and never keep anyone waiting; what is written is counted,
+/// and kept if somebody will look at it.
 #[derive(Debug)]
 pub struct Pieces<'a> {
     bytes: &'a [u8],
     piece: usize,
+    written: usize,
+    kept: Option<Vec<u8>>,
 }
 
 impl<'a> Pieces<'a> {
     /// Gives at most `piece` bytes at a time, and in the end none.
     #[must_use]
     pub const fn new(bytes: &'a [u8], piece: usize) -> Self {
-        Self { bytes, piece }
+        Self {
+            bytes,
+            piece,
+            written: 0,
+            kept: None,
+        }
+    }
+
+    /// The same, and keeps what is written.
+    #[must_use]
+    pub fn keeping(bytes: &'a [u8], piece: usize) -> Self {
+        Self {
+            kept: Some(Vec::new()),
+            ..Self::new(bytes, piece)
+        }
+    }
+
+    /// How many bytes were written.
+    #[must_use]
+    pub const fn written(&self) -> usize {
+        self.written
+    }
+
+    /// What was written, if it was to be kept.
+    #[must_use]
+    pub fn kept(&self) -> &[u8] {
+        self.kept.as_deref().unwrap_or_default()
+    }
+
+    fn record(&mut self, bytes: &[u8]) -> usize {
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+        }
+        self.written += black_box(bytes).len();
+        bytes.len()
+    }
+
+    fn record_all(&mut self, parts: &[IoSlice<'_>]) -> usize {
+        parts.iter().map(|part| self.record(part)).sum()
     }
 
     /// The next piece, of at most `room` bytes.
@@ -47,7 +90,11 @@ impl Read for Pieces<'_> {
 
 impl Write for Pieces<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
+        Ok(self.record(bytes))
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(self.record_all(parts))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -55,7 +102,7 @@ impl Write for Pieces<'_> {
     }
 }
 
-impl campanile_std::Transport for Pieces<'_> {
+impl campanile_std::Transport for &mut Pieces<'_> {
     fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
         Ok(())
     }
@@ -83,11 +130,23 @@ impl TokioRead for Pieces<'_> {
 
 impl TokioWrite for Pieces<'_> {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
+        Poll::Ready(Ok(self.record(bytes)))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(self.record_all(parts)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -111,11 +170,19 @@ impl FuturesRead for Pieces<'_> {
 
 impl FuturesWrite for Pieces<'_> {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
+        Poll::Ready(Ok(self.record(bytes)))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(self.record_all(parts)))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

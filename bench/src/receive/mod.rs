@@ -3,19 +3,19 @@
 mod ours;
 mod peers;
 
-use core::{hint::black_box, time::Duration};
+use core::hint::black_box;
 
 use campanile_core::wire::Kind;
 
 use crate::{
-    Cell, Checksum, Column, Lengths, Options, Row, Side, Sink, Table, Traffic, WHOLE,
-    median_of_rounds,
-    options::{bytes, kind_name, unknown},
+    Checksum, Column, Lengths, Options, Side, Sink, Table, Traffic, WHOLE,
+    harness::{Subject, add_row},
+    options::{bytes, kind_name},
 };
 
 const KINDS: [Kind; 2] = [Kind::Text, Kind::Binary];
 
-const LENGTHS: [usize; 7] = [16, 64, 250, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
+pub(crate) const LENGTHS: [usize; 7] = [16, 64, 250, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 
 /// What a transport gives at once: all that one asks for, or what one Ethernet packet holds.
 const PIECES: [usize; 2] = [WHOLE, 1460];
@@ -102,11 +102,11 @@ impl Candidate {
     }
 }
 
-/// Measures, or runs the one candidate that `options` ask for; tells `each` of every row.
+/// Measures, or runs the one candidate that `options` ask for.
 ///
 /// # Errors
-/// Two candidates that do not agree, or a candidate that does not exist.
-pub fn receive(options: &Options, each: &mut dyn FnMut(&Row)) -> Result<Vec<Table>, String> {
+/// A candidate whose answers are wrong.
+pub fn receive(options: &Options) -> Result<Vec<Table>, String> {
     let mut tables = Vec::new();
     for piece in PIECES {
         let title = if piece == WHOLE {
@@ -123,25 +123,18 @@ pub fn receive(options: &Options, each: &mut dyn FnMut(&Row)) -> Result<Vec<Tabl
                 }
                 let label = format!("{name} {}", bytes(len));
                 let traffic = Traffic::new(kind, len, options.messages(len));
-                if let Some(only) = &options.only {
-                    let candidate = find(only)?;
-                    for _ in 0..options.iterations {
-                        candidate.time(&traffic, piece);
-                    }
-                    println!(
-                        "{only}, {label}: {} messages an iteration",
-                        traffic.messages
-                    );
-                    continue;
+                if options.only.is_none() {
+                    agree(&traffic, piece).map_err(|why| format!("{label}: {why}"))?;
                 }
-                agree(&traffic, piece).map_err(|why| format!("{label}: {why}"))?;
-                let row = Row {
-                    label,
-                    len,
-                    cells: measure(&traffic, piece, options.rounds()),
-                };
-                each(&row);
-                table.rows.push(row);
+                let units = traffic.messages;
+                add_row(
+                    &mut table,
+                    options,
+                    Subject { label, len, units },
+                    &Candidate::ALL,
+                    |candidate| candidate.does_less(kind),
+                    |candidate| candidate.time(&traffic, piece),
+                );
             }
         }
         tables.push(table);
@@ -170,29 +163,6 @@ fn agree(traffic: &Traffic, piece: usize) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The median time of each candidate for a message.
-fn measure(traffic: &Traffic, piece: usize, rounds: usize) -> Vec<Option<Cell>> {
-    let times = median_of_rounds(Candidate::ALL.len(), rounds, |candidate| {
-        Candidate::ALL[candidate].time(traffic, piece);
-    });
-    let cell = |(candidate, time): (Candidate, Duration)| {
-        Some(Cell {
-            nanos: time.as_secs_f64() * 1e9 / traffic.messages as f64,
-            does_less: candidate.does_less(traffic.kind),
-        })
-    };
-    Candidate::ALL.into_iter().zip(times).map(cell).collect()
-}
-
-/// The candidate of this name.
-fn find(name: &str) -> Result<Candidate, String> {
-    let named = |candidate: &Candidate| candidate.column().name == name;
-    Candidate::ALL
-        .into_iter()
-        .find(named)
-        .ok_or_else(|| unknown(name, &Candidate::ALL.map(Candidate::column)))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use campanile_core::{
 use campanile_std::Stream;
 
 use super::BUFFER;
-use crate::{Pieces, Sink, Traffic};
+use crate::{Pieces, Sink, Traffic, mask_into};
 
 /// Limits play no part.
 const LIMITS: Config = Config {
@@ -68,8 +68,8 @@ pub(super) fn core_messages<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut
 
 /// The blocking runtime on top of the core, whole messages.
 pub(super) fn std<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let transport = Pieces::new(&traffic.bytes, piece);
-    let mut stream = Stream::new(transport, Server, &LIMITS, &[]);
+    let mut transport = Pieces::new(&traffic.bytes, piece);
+    let mut stream = Stream::new(&mut transport, Server, &LIMITS, &[]);
     while stream.fill().expect("it is in memory") {
         for event in stream.messages() {
             if let Event::Data(message) = event.expect("the traffic is valid") {
@@ -106,26 +106,12 @@ pub(super) fn floor<S: Sink>(traffic: &Traffic, sink: &mut S) {
         let mut left = len;
         for block in payload.chunks(BLOCK) {
             let buffer = &mut buffer[..block.len()];
-            unmask_into(*key, block, buffer);
+            mask_into(*key, block, buffer);
             if traffic.kind == Kind::Text {
                 simdutf8::basic::from_utf8(buffer).expect("a text");
             }
             left -= block.len();
             sink.take(buffer, left == 0);
         }
-    }
-}
-
-/// Both are of one length.
-fn unmask_into(key: [u8; 4], from: &[u8], to: &mut [u8]) {
-    let half = u64::from(u32::from_ne_bytes(key));
-    let double = half << 32 | half;
-    let (from_lanes, from_tail) = from.as_chunks::<8>();
-    let (to_lanes, to_tail) = to.as_chunks_mut::<8>();
-    for (to, from) in to_lanes.iter_mut().zip(from_lanes) {
-        *to = (u64::from_ne_bytes(*from) ^ double).to_ne_bytes();
-    }
-    for ((to, from), key) in to_tail.iter_mut().zip(from_tail).zip(double.to_ne_bytes()) {
-        *to = from ^ key;
     }
 }
