@@ -6,6 +6,7 @@
 
 use std::{env, process::ExitCode};
 
+mod handshake;
 mod harness;
 mod options;
 mod receive;
@@ -14,6 +15,7 @@ mod table;
 mod traffic;
 mod transport;
 
+pub use handshake::handshake;
 pub use options::{Options, USAGE};
 pub use receive::receive;
 pub use send::send;
