@@ -102,10 +102,14 @@ impl Task {
         }
     }
 
-    /// Whether `candidate` leaves out checks that RFC 6455 asks for: of the version, say, or of
-    /// `Connection`.
+    /// Whether `candidate` leaves out checks that RFC 6455 asks for: a server of `Connection` and
+    /// the version, a client of `Connection` and `Upgrade`.
     fn is_lax(self, candidate: Candidate) -> bool {
-        self != Self::Request && candidate.0 == "embedded-websocket"
+        match self {
+            Self::Serve => candidate.0 == "embedded-websocket",
+            Self::Request => false,
+            Self::Connect => matches!(candidate.0, "embedded-websocket" | "tokio-websockets"),
+        }
     }
 
     /// What `candidate` hears.
