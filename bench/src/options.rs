@@ -28,19 +28,24 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the arguments behind the program's name.
-    ///
-    /// # Errors
-    /// What is wrong with them.
-    pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self {
-            quick: false,
+    /// Everything is to be measured.
+    pub(crate) const fn all(quick: bool) -> Self {
+        Self {
+            quick,
             only: None,
             iterations: 1,
             kind: None,
             message: None,
             pieces: None,
-        };
+        }
+    }
+
+    /// Reads the arguments behind the program's name.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::all(false);
         while let Some(name) = arguments.next() {
             if name == "--quick" {
                 options.quick = true;
