@@ -35,20 +35,28 @@ pub(crate) fn add_row<C: Copy>(
         return;
     }
     eprintln!("{}, {label}", table.title);
-    let times = median_of_rounds(candidates.len(), options.rounds(), |i| run(candidates[i]));
-    let cell = |(candidate, time): (&C, Duration)| Cell {
-        nanos: time.as_secs_f64() * 1e9 / units as f64,
-        does_less: does_less(*candidate),
-    };
-    let cells = candidates.iter().zip(times).map(cell).collect();
+    let times = quartiles_of_rounds(candidates.len(), options.rounds(), |i| run(candidates[i]));
+    let nanos = |time: Duration| time.as_secs_f64() * 1e9 / units as f64;
+    let cells = candidates.iter().zip(times);
+    let cells = cells.map(|(&candidate, [lower, median, upper])| Cell {
+        nanos: nanos(median),
+        quartiles: [nanos(lower), nanos(upper)],
+        does_less: does_less(candidate),
+    });
+    let cells = cells.collect();
     table.rows.push(Row { label, len, cells });
 }
 
-/// Runs every candidate once in each of `rounds` rounds, and answers the median time of each.
+/// Runs every candidate once in each of `rounds` rounds, and answers the lower quartile, the median
+/// and the upper quartile of the times of each.
 ///
 /// `run` gets the number of the candidate, from 0 to below `candidates`. Each round starts with
 /// another one, and a round that is not timed comes first.
-fn median_of_rounds(candidates: usize, rounds: usize, mut run: impl FnMut(usize)) -> Vec<Duration> {
+fn quartiles_of_rounds(
+    candidates: usize,
+    rounds: usize,
+    mut run: impl FnMut(usize),
+) -> Vec<[Duration; 3]> {
     let mut times = vec![Vec::with_capacity(rounds); candidates];
     for candidate in 0..candidates {
         run(candidate);
@@ -61,13 +69,16 @@ fn median_of_rounds(candidates: usize, rounds: usize, mut run: impl FnMut(usize)
             times[candidate].push(start.elapsed());
         }
     }
-    times.into_iter().map(median).collect()
+    times.into_iter().map(quartiles).collect()
 }
 
-/// The middle one; the later one of two.
-fn median(mut times: Vec<Duration>) -> Duration {
+/// The ones after which a quarter, half and three quarters of the times come; the later of two.
+fn quartiles(mut times: Vec<Duration>) -> [Duration; 3] {
     times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    [1, 2, 3].map(|quarters| {
+        let at = times.len() * quarters / 4;
+        times.get(at).copied().unwrap_or_default()
+    })
 }
 
 #[cfg(test)]
@@ -75,17 +86,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_has_as_many_times_below_as_above() {
-        let times = |secs: &[u64]| secs.iter().copied().map(Duration::from_secs).collect();
-        assert_eq!(median(times(&[9, 1, 5])), Duration::from_secs(5));
-        assert_eq!(median(times(&[9, 1, 5, 7])), Duration::from_secs(7));
+    fn a_quarter_of_the_times_lies_between_quartiles() {
+        let of = |secs: &[u64]| {
+            let times = secs.iter().copied().map(Duration::from_secs).collect();
+            quartiles(times).map(|time| time.as_secs())
+        };
+        assert_eq!(of(&[9, 1, 5]), [1, 5, 9]);
+        assert_eq!(of(&[8, 3, 1, 4, 2, 7, 6, 5]), [3, 5, 7]);
+        assert_eq!(of(&[]), [0, 0, 0]);
     }
 
     #[test]
     fn every_candidate_runs_once_a_round_and_none_is_always_first() {
         let mut order = Vec::new();
-        let medians = median_of_rounds(3, 3, |candidate| order.push(candidate));
+        let times = quartiles_of_rounds(3, 3, |candidate| order.push(candidate));
         assert_eq!(order, [0, 1, 2, 0, 1, 2, 1, 2, 0, 2, 0, 1]);
-        assert_eq!(medians.len(), 3);
+        assert_eq!(times.len(), 3);
     }
 }

@@ -106,8 +106,12 @@ fn version<'l>(lock: &'l str, package: &str) -> &'l str {
 fn summary(tables: &[Table]) -> String {
     let verdicts: Vec<_> = tables.iter().flat_map(verdicts).collect();
     let count = |word| verdicts.iter().filter(|(_, it)| it.word() == word).count();
+    let noisy = tables.iter().flat_map(|table| &table.rows);
+    let noisy = noisy.filter(|row| row.is_noisy()).count();
     let mut text = format!(
-        "\nOf {} comparisons with the fastest peer we are ahead in {}, level in {} and behind in {}.",
+        "\nNoisy rows: {noisy} of {}.\n\n\
+         Of {} comparisons with the fastest peer we are ahead in {}, level in {} and behind in {}.",
+        tables.iter().map(|table| table.rows.len()).sum::<usize>(),
         verdicts.len(),
         count("ahead"),
         count("level"),
@@ -197,6 +201,7 @@ mod tests {
         for (label, theirs) in [("uphill", 20.0), ("flat", 10.1), ("downhill", 5.0)] {
             let cells = [10.0, theirs].map(|nanos| Cell {
                 nanos,
+                quartiles: [nanos, theirs * 1.2],
                 does_less: false,
             });
             table.rows.push(Row {
@@ -206,6 +211,7 @@ mod tests {
             });
         }
         let text = summary(&[table]);
+        assert!(text.contains("Noisy rows: 1 of 3."), "{text}");
         assert!(text.contains("Of 3 comparisons"), "{text}");
         assert!(
             text.contains("ahead in 1, level in 1 and behind in 1."),

@@ -5,6 +5,9 @@ use core::fmt::Write as _;
 /// Ratios closer to one than this are level: two runs on one machine differ by as much.
 const LEVEL: f64 = 1.05;
 
+/// An upper quartile this many times the lower one is noise from outside.
+const NOISE: f64 = 1.25;
+
 /// What a candidate is to the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -28,8 +31,10 @@ pub struct Column {
 /// One candidate's time.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
-    /// For one message or handshake, in nanoseconds.
+    /// The median for one message or handshake, in nanoseconds.
     pub nanos: f64,
+    /// The lower and the upper quartile.
+    pub quartiles: [f64; 2],
     /// It leaves out work that the others do, and is marked with a star.
     pub does_less: bool,
 }
@@ -43,6 +48,15 @@ pub struct Row {
     pub len: usize,
     /// In the order of the columns.
     pub cells: Vec<Cell>,
+}
+
+impl Row {
+    /// Whether some candidate's times are far apart.
+    #[must_use]
+    pub fn is_noisy(&self) -> bool {
+        let mut quartiles = self.cells.iter().map(|cell| cell.quartiles);
+        quartiles.any(|[lower, upper]| upper > lower * NOISE)
+    }
 }
 
 /// Rows with the same candidates.
@@ -182,6 +196,7 @@ mod tests {
         let table = Table::new("t".into(), columns.collect());
         let cells = times.iter().map(|&(_, nanos)| Cell {
             nanos,
+            quartiles: [nanos; 2],
             does_less: nanos == 7.0,
         });
         table.verdict(&Row {
@@ -224,6 +239,23 @@ mod tests {
         assert_eq!(word(1.04), "level");
         assert_eq!(word(0.96), "level");
         assert_eq!(word(0.94), "**behind**");
+    }
+
+    #[test]
+    fn one_noisy_candidate_makes_a_noisy_row() {
+        let row = |uppers: [f64; 2]| Row {
+            label: String::new(),
+            len: 1,
+            cells: uppers
+                .map(|upper| Cell {
+                    nanos: 110.0,
+                    quartiles: [100.0, upper],
+                    does_less: false,
+                })
+                .to_vec(),
+        };
+        assert!(row([120.0, 130.0]).is_noisy());
+        assert!(!row([120.0, 124.0]).is_noisy());
     }
 
     #[test]

@@ -173,9 +173,11 @@ mod tests {
 
     #[test]
     fn all_candidates_give_the_same_messages() {
-        // The lengths that are measured, and those around which heads and buffers change.
+        // Those that are measured, but for the longest, and those around which heads and buffers
+        // change. The longest is looked at before it is measured.
+        let short = LENGTHS.into_iter().filter(|&len| len <= BUFFER);
         let borders = [1, 125, 126, 0xFFFF, 0x1_0000, BUFFER + MAX_LEFTOVER];
-        for len in LENGTHS.into_iter().chain(borders) {
+        for len in short.chain(borders) {
             for kind in KINDS {
                 let traffic = Traffic::new(kind, len, 3);
                 for piece in PIECES.into_iter().chain([7, 1009]) {

@@ -246,8 +246,9 @@ mod tests {
     #[test]
     fn all_candidates_send_the_frames_that_the_rfc_asks_for() {
         // 0xFFFF is missing: embedded-websocket gives it the long form.
-        let borders = [1, 125, 126, 1025, 0xFFFE, 0x1_0000];
-        for len in LENGTHS.into_iter().chain(borders) {
+        let short = LENGTHS.into_iter().filter(|&len| len <= 0x1_0000);
+        let borders = [1, 125, 126, 1025, 0xFFFE];
+        for len in short.chain(borders) {
             for sending in Sending::ALL {
                 let agreed = agree(sending, sending.candidates(), len);
                 assert_eq!(agreed, Ok(()), "{sending:?} {len}");
