@@ -88,13 +88,14 @@ impl Options {
         if self.quick { 5 } else { 61 }
     }
 
-    /// How many messages of this length are enough to time, and few enough to wait for.
+    /// How many messages of this length are enough to time, and few enough to wait for. Setting a
+    /// connection up is part of the time, and must be a small part.
     #[must_use]
     pub fn messages(&self, len: usize) -> usize {
         let (bytes, least) = if self.quick {
-            (64 << 10, 2)
+            (256 << 10, 16)
         } else {
-            (4 << 20, 8)
+            (4 << 20, 32)
         };
         (bytes / len).max(least)
     }

@@ -2,14 +2,18 @@
 
 use campanile_core::wire::{FrameHead, Kind, apply_mask};
 
+use crate::Pieces;
+
 /// The frames of a client, each of them a whole message.
 #[derive(Debug)]
 pub struct Traffic {
-    /// The frames, as they are on the wire.
+    /// Some of the frames, as they are on the wire.
     pub bytes: Vec<u8>,
+    /// How many times those come.
+    pub times: usize,
     /// What the messages carry.
     pub kind: Kind,
-    /// How many messages there are.
+    /// How many messages there are in all.
     pub messages: usize,
     /// The payload of each, in bytes.
     pub payload_len: usize,
@@ -19,13 +23,20 @@ impl Traffic {
     /// Payloads repeat with this period, in bytes; a text can be cut at every multiple of it.
     pub const PERIOD: usize = 64;
 
-    /// `messages` messages, each with a masking key of its own.
+    /// How many bytes there are, unless two messages are longer: bytes that have just arrived are
+    /// in the second cache of a processor.
+    const BYTES: usize = 1 << 20;
+
+    /// `messages` messages or a few more. Each has a masking key of its own, until they repeat
+    /// themselves.
     #[must_use]
     pub fn new(kind: Kind, payload_len: usize, messages: usize) -> Self {
+        let different = (Self::BYTES / payload_len.max(1)).clamp(2, messages.max(2));
+        let times = messages.div_ceil(different);
         let payload = payload(kind, payload_len);
         let mut bytes = Vec::new();
         let mut key = 0x9E37_79B9_u32;
-        for _ in 0..messages {
+        for _ in 0..different {
             // A step of a linear congruential generator: any keys will do.
             key = key.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let mask = key.to_be_bytes();
@@ -42,10 +53,17 @@ impl Traffic {
         }
         Self {
             bytes,
+            times,
             kind,
-            messages,
+            messages: different * times,
             payload_len,
         }
+    }
+
+    /// All of them, at most `piece` bytes at a time.
+    #[must_use]
+    pub const fn stream(&self, piece: usize) -> Pieces<'_> {
+        Pieces::repeating(self.bytes.as_slice(), self.times, piece)
     }
 }
 

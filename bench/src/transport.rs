@@ -21,6 +21,9 @@ pub const WHOLE: usize = usize::MAX;
 #[derive(Debug)]
 pub struct Pieces<'a> {
     bytes: &'a [u8],
+    /// What comes when those are taken, and how many times.
+    again: &'a [u8],
+    times: usize,
     piece: usize,
     written: usize,
     kept: Option<Vec<u8>>,
@@ -32,13 +35,23 @@ impl<'a> Pieces<'a> {
     pub const fn new(bytes: &'a [u8], piece: usize) -> Self {
         Self {
             bytes,
+            again: bytes,
+            times: 0,
             piece,
             written: 0,
             kept: None,
         }
     }
 
-    /// The same, and keeps what is written.
+    /// The same, and the bytes come as many times.
+    #[must_use]
+    pub const fn repeating(bytes: &'a [u8], times: usize, piece: usize) -> Self {
+        let mut pieces = Self::new(bytes, piece);
+        pieces.times = times.saturating_sub(1);
+        pieces
+    }
+
+    /// Those that come once, and what is written is kept.
     #[must_use]
     pub fn keeping(bytes: &'a [u8], piece: usize) -> Self {
         Self {
@@ -73,6 +86,10 @@ impl<'a> Pieces<'a> {
 
     /// The next piece, of at most `room` bytes.
     pub(crate) fn next(&mut self, room: usize) -> &'a [u8] {
+        if self.bytes.is_empty() && self.times > 0 {
+            self.times -= 1;
+            self.bytes = self.again;
+        }
         let count = self.piece.min(room).min(self.bytes.len());
         let (now, later) = self.bytes.split_at(count);
         self.bytes = later;

@@ -212,14 +212,17 @@ mod tests {
         // Texts with the payload of binary messages: the same heads but for the opcode.
         let mut traffic = Traffic::new(Kind::Binary, 1024, 1);
         traffic.kind = Kind::Text;
-        if let Some(first) = traffic.bytes.first_mut() {
-            *first = 0x81;
+        let frame = traffic.bytes.len() / (traffic.messages / traffic.times);
+        for frame in traffic.bytes.chunks_mut(frame) {
+            if let Some(first) = frame.first_mut() {
+                *first = 0x81;
+            }
         }
         for candidate in Candidate::ALL {
             let taken = catch_unwind(|| {
                 let mut lengths = Lengths::default();
                 candidate.run(&traffic, WHOLE, &mut lengths);
-                lengths.messages == 1
+                lengths.messages == traffic.messages
             });
             assert_eq!(
                 taken.unwrap_or(false),

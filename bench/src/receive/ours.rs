@@ -10,7 +10,7 @@ use campanile_core::{
 use campanile_std::Stream;
 
 use super::BUFFER;
-use crate::{Pieces, Sink, Traffic, mask_into};
+use crate::{Sink, Traffic, mask_into};
 
 /// Limits play no part.
 const LIMITS: Config = Config {
@@ -21,7 +21,7 @@ const LIMITS: Config = Config {
 
 /// The core as its contract wants to be driven, chunks handed out as they come.
 pub(super) fn core_chunks<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let mut stream = Pieces::new(&traffic.bytes, piece);
+    let mut stream = traffic.stream(piece);
     let mut connection = Connection::new(Server, &LIMITS, Instant::ZERO);
     let mut buffer = vec![0; BUFFER + MAX_LEFTOVER];
     let mut scratch = [0; MAX_CONTROL];
@@ -50,7 +50,7 @@ pub(super) fn core_chunks<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S
 
 /// The core with its buffers, whole messages.
 pub(super) fn core_messages<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let mut stream = Pieces::new(&traffic.bytes, piece);
+    let mut stream = traffic.stream(piece);
     let mut connection = Buffered::new(Server, &LIMITS, &[], Instant::ZERO);
     loop {
         let count = stream.read(connection.space()).expect("it is in memory");
@@ -68,7 +68,7 @@ pub(super) fn core_messages<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut
 
 /// The blocking runtime on top of the core, whole messages.
 pub(super) fn std<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let mut transport = Pieces::new(&traffic.bytes, piece);
+    let mut transport = traffic.stream(piece);
     let mut stream = Stream::new(&mut transport, Server, &LIMITS, &[]);
     while stream.fill().expect("it is in memory") {
         for event in stream.messages() {
@@ -82,6 +82,12 @@ pub(super) fn std<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
 /// What nobody can save: each payload is copied once and unmasked on the way, and a text is checked.
 /// Believes every head, cuts texts where it knows that it may, and knows no pieces.
 pub(super) fn floor<S: Sink>(traffic: &Traffic, sink: &mut S) {
+    for _ in 0..traffic.times {
+        floor_once(traffic, sink);
+    }
+}
+
+fn floor_once<S: Sink>(traffic: &Traffic, sink: &mut S) {
     /// Fits the first cache, as a larger buffer would not.
     const BLOCK: usize = 256 * Traffic::PERIOD;
     let mut buffer = [0; BLOCK];

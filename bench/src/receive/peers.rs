@@ -13,10 +13,10 @@ use tokio_websockets::{Limits, ServerBuilder};
 use tungstenite::{Message, WebSocket, protocol};
 
 use super::BUFFER;
-use crate::{Pieces, Sink, Traffic};
+use crate::{Sink, Traffic};
 
 pub(super) fn tungstenite<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let stream = Pieces::new(&traffic.bytes, piece);
+    let stream = traffic.stream(piece);
     let config = protocol::WebSocketConfig::default().read_buffer_size(BUFFER);
     let mut socket = WebSocket::from_raw_socket(stream, protocol::Role::Server, Some(config));
     for _ in 0..traffic.messages {
@@ -29,7 +29,7 @@ pub(super) fn tungstenite<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S
 }
 
 pub(super) fn fastwebsockets<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let stream = Pieces::new(&traffic.bytes, piece);
+    let stream = traffic.stream(piece);
     let socket = fastwebsockets::WebSocket::after_handshake(stream, Role::Server);
     let mut socket = FragmentCollector::new(socket);
     block_on(async {
@@ -43,7 +43,7 @@ pub(super) fn fastwebsockets<S: Sink>(traffic: &Traffic, piece: usize, sink: &mu
 }
 
 pub(super) fn tokio_websockets<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let stream = Pieces::new(&traffic.bytes, piece);
+    let stream = traffic.stream(piece);
     let mut socket = pin!(
         ServerBuilder::new()
             .limits(Limits::unlimited())
@@ -61,7 +61,7 @@ pub(super) fn tokio_websockets<S: Sink>(traffic: &Traffic, piece: usize, sink: &
 
 /// Hands out texts as bytes that nobody has checked.
 pub(super) fn soketto<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let stream = Pieces::new(&traffic.bytes, piece);
+    let stream = traffic.stream(piece);
     let mut builder = Builder::new(stream, Mode::Server);
     builder.set_buffer(BytesMut::with_capacity(BUFFER));
     let (_sender, mut receiver) = builder.finish();
@@ -79,7 +79,7 @@ pub(super) fn soketto<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
 }
 
 pub(super) fn ws_net<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
-    let mut stream = Pieces::new(&traffic.bytes, piece);
+    let mut stream = traffic.stream(piece);
     let limits = ws_net::Limits::new()
         .with_max_frame(u64::MAX)
         .with_max_message(u64::MAX);
@@ -107,7 +107,7 @@ pub(super) fn ws_net<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
 pub(super) fn embedded_websocket<S: Sink>(traffic: &Traffic, piece: usize, sink: &mut S) {
     /// More than a head.
     const MARGIN: usize = 16;
-    let mut stream = Pieces::new(&traffic.bytes, piece);
+    let mut stream = traffic.stream(piece);
     let mut socket = WebSocketServer::new_server();
     socket.state = WebSocketState::Open;
     let mut buffer = vec![0; BUFFER];

@@ -57,7 +57,8 @@ impl<R: Role> Buffered<R> {
     /// [`is_understood`](Self::is_understood).
     #[must_use]
     pub fn space(&mut self) -> &mut [u8] {
-        self.incoming.space(self.conn.frame_left())
+        let frame_left = self.conn.frame_left(self.incoming.unread());
+        self.incoming.space(frame_left)
     }
 
     /// The first `count` bytes of the [`space`](Self::space) have arrived.

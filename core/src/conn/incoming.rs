@@ -10,6 +10,14 @@ use super::{
     BUFFER, Connection, Data, Event, Input, Role, SendError, Violation, buffered::Outgoing,
 };
 
+/// How many bytes are moved without a second thought: what a read usually gives at most when they
+/// come one packet at a time.
+const LITTLE: usize = 2048;
+
+/// How long a message may be that is not looked at before it is all here; of longer ones, each part
+/// is unmasked while it is in the first cache.
+const SHORT: usize = 2 * BUFFER;
+
 /// How much memory a peer gets for merely announcing a large frame, in bytes.
 const AHEAD: usize = 1024 * 1024;
 
@@ -49,20 +57,28 @@ impl Incoming {
         self.understood
     }
 
+    pub(super) fn unread(&self) -> &[u8] {
+        self.buffer.get(self.unread.clone()).unwrap_or_default()
+    }
+
     /// Where the next bytes go: never nothing, and never so much that the first cache of a
     /// processor could not hold it. `frame_left` bytes of a frame are still to come.
     pub(super) fn space(&mut self, frame_left: u64) -> &mut [u8] {
-        if self.part.is_none() {
-            self.move_to_front(); // a head or a control frame at most
+        // What is kept is moved while it is little, so that a message has the buffer before it.
+        if self.unread.end.saturating_sub(self.start()) <= LITTLE {
+            self.move_to_front();
+        }
+        let left = usize::try_from(frame_left).unwrap_or(usize::MAX);
+        let enough = if left == 0 {
+            LITTLE
         } else {
-            let left = usize::try_from(frame_left).unwrap_or(usize::MAX);
-            let enough = left.clamp(1, BUFFER / 2);
-            if self.room() < enough {
-                self.move_to_front();
-            }
-            if self.room() < enough {
-                self.grow(left);
-            }
+            left.min(BUFFER / 2)
+        };
+        if self.room() < enough {
+            self.move_to_front();
+        }
+        if self.room() < enough {
+            self.grow(left);
         }
         let space = self.buffer.get_mut(self.unread.end..).unwrap_or_default();
         let len = space.len().min(BUFFER);
@@ -102,8 +118,13 @@ impl Incoming {
         self.buffer.shrink_to_fit();
     }
 
+    /// Where what is kept begins.
+    fn start(&self) -> usize {
+        self.part.map_or(self.unread.start, |part| part.start)
+    }
+
     fn move_to_front(&mut self) {
-        let start = self.part.map_or(self.unread.start, |part| part.start);
+        let start = self.start();
         if start == 0 || self.unread.end > self.buffer.len() {
             return;
         }
@@ -186,7 +207,7 @@ enum Heard {
 impl<'a, R: Role> Iterator for Events<'a, R> {
     type Item = Result<Event<'a>, Violation>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.part.is_none() {
             let mut input = Input::new(mem::take(&mut self.buffer));
@@ -210,6 +231,7 @@ impl<'a, R: Role> Iterator for Events<'a, R> {
 
 impl<'a, R: Role> Events<'a, R> {
     /// The next event, messages as they come.
+    #[inline(never)]
     fn next_chunk(&mut self) -> Option<Result<Event<'a>, Violation>> {
         if let Some(part) = self.part.take() {
             return Some(Ok(Event::Data(self.hand_out_part(part, false))));
@@ -223,7 +245,17 @@ impl<'a, R: Role> Events<'a, R> {
     }
 
     /// The next event, messages whole, however they came.
+    #[inline(never)]
     fn next_whole(&mut self) -> Option<Result<Event<'a>, Violation>> {
+        if self.part.is_none()
+            && let Some(len) = self.conn.binary_message(self.buffer)
+            && len <= SHORT
+        {
+            // It is not all here, and unmasked in one go when it is.
+            self.conn.heard();
+            *self.understood = true;
+            return None;
+        }
         loop {
             let bytes = self.buffer.get_mut(self.next..).unwrap_or_default();
             let mut input = Input::new(bytes);

@@ -206,10 +206,13 @@ impl<R: Role> Connection<R> {
         input: &mut Input<'b>,
         now: Instant,
     ) -> Result<Option<Event<'b>>, Violation> {
-        match self.receive_message(input, now) {
-            Some(result) => result.map(Some),
-            None => self.receive_any(input, now),
+        if let Some(result) = self.receive_message(input, now) {
+            return result.map(Some);
         }
+        if input.rest().is_empty() && self.receiving.found.is_none() {
+            return Ok(None);
+        }
+        self.receive_any(input, now)
     }
 
     /// The next event if it is a whole message, which is the usual case.
@@ -241,9 +244,7 @@ impl<R: Role> Connection<R> {
             input.take(usize::MAX);
             return Ok(None);
         }
-        if !input.rest().is_empty() {
-            self.timers.heard(&self.config);
-        }
+        self.timers.heard(&self.config);
         self.next_event(input, now)
             .map_err(|violation| self.fail(violation, input, now))
     }
@@ -255,24 +256,36 @@ impl<R: Role> Connection<R> {
         violation
     }
 
-    /// How many bytes of a data frame's payload are still to come.
+    /// How many bytes of the current data frame are still to come, `bytes` being the unread ones.
     #[cfg(feature = "alloc")]
-    pub(super) const fn frame_left(&self) -> u64 {
-        self.receiving.frame_left
+    pub(super) fn frame_left(&self, bytes: &[u8]) -> u64 {
+        match self.binary_message(bytes) {
+            Some(len) => (len as u64).saturating_sub(bytes.len() as u64),
+            None => self.receiving.frame_left,
+        }
+    }
+
+    /// The length, with its head, of the binary message at the front of `bytes` that is one frame.
+    /// Nothing behind such a head can be wrong, so whoever wants it whole may wait for the rest.
+    #[cfg(feature = "alloc")]
+    pub(super) fn binary_message(&self, bytes: &[u8]) -> Option<usize> {
+        match self.next_message(bytes)? {
+            (Kind::Binary, _, payload_len, head_len) => payload_len.checked_add(head_len),
+            (Kind::Text, ..) => None,
+        }
+    }
+
+    /// More bytes have come of a message that is being waited for.
+    #[cfg(feature = "alloc")]
+    pub(super) fn heard(&mut self) {
+        self.timers.heard(&self.config);
     }
 
     /// A message that is one frame and all here; `None` in all other cases, which
     /// [`next_event`](Self::next_event) knows, as it does this one.
-    #[inline]
+    #[inline(always)]
     fn whole_message<'b>(&mut self, input: &mut Input<'b>) -> Option<Result<Data<'b>, Violation>> {
-        if self.receiving.message.is_some() || self.receiving.found.is_some() {
-            return None;
-        }
-        let (kind, mut key, payload_len, head_len) = decode_message(input.rest(), R::PEER_MASKING)?;
-        if payload_len > self.config.max_message {
-            return None;
-        }
-        let payload_len = usize::try_from(payload_len).ok()?;
+        let (kind, mut key, payload_len, head_len) = self.next_message(input.rest())?;
         if payload_len > input.rest().len().checked_sub(head_len)? {
             return None;
         }
@@ -282,6 +295,20 @@ impl<R: Role> Connection<R> {
         let checked = unmask(kind, bytes, true, R::IS_SERVER, &mut key, &mut utf8);
         let receiving = &mut self.receiving;
         Some(receiving.hand_out(kind, input, payload_len, true, true, checked))
+    }
+
+    /// The head at the front of `bytes` if it is that of a message that is one frame and not too
+    /// long: kind, masking key, length of the payload and of the head.
+    #[inline(always)]
+    fn next_message(&self, bytes: &[u8]) -> Option<(Kind, [u8; 4], usize, usize)> {
+        if self.receiving.message.is_some() || self.receiving.found.is_some() {
+            return None;
+        }
+        let (kind, key, payload_len, head_len) = decode_message(bytes, R::PEER_MASKING)?;
+        if payload_len > self.config.max_message {
+            return None;
+        }
+        Some((kind, key, usize::try_from(payload_len).ok()?, head_len))
     }
 
     fn next_event<'b>(

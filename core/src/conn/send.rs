@@ -32,6 +32,7 @@ impl<R: Role> Connection<R> {
     /// # Errors
     /// [`SendError::Closing`], [`SendError::Unfinished`] or [`SendError::BufferTooSmall`]; nothing
     /// is written or changed then.
+    #[inline]
     pub fn encode<'o>(
         &mut self,
         kind: Kind,
@@ -227,6 +228,19 @@ impl<'p> Prepared<'p> {
     }
 }
 
+/// How much is copied and then masked at once.
+const BLOCK: usize = 4096;
+
+/// Both are of one length. Not `copy_from_slice`, because the compiler must see at every level of
+/// optimisation that this cannot panic. It makes the same copy of it.
+#[inline]
+fn copy(from: &[u8], to: &mut [u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}
+
+#[inline]
 fn head(opcode: OpCode, payload_len: u64, fin: bool, mask: Option<[u8; 4]>) -> EncodedHead {
     FrameHead {
         fin,
@@ -237,6 +251,7 @@ fn head(opcode: OpCode, payload_len: u64, fin: bool, mask: Option<[u8; 4]>) -> E
     .encode()
 }
 
+#[inline]
 fn put_frame<'o>(
     opcode: OpCode,
     payload: &[u8],
@@ -245,21 +260,19 @@ fn put_frame<'o>(
     out: &'o mut [u8],
 ) -> Result<&'o mut [u8], SendError> {
     let head = head(opcode, payload.len() as u64, fin, mask);
-    let head = head.as_bytes();
-    let needed = head.len().saturating_add(payload.len());
+    let needed = head.as_bytes().len().saturating_add(payload.len());
     let too_small = SendError::BufferTooSmall { needed };
     let frame = out.get_mut(..needed).ok_or(too_small)?;
-    let (front, body) = frame.split_at_mut_checked(head.len()).ok_or(too_small)?;
-    // Not `copy_from_slice`, because the compiler must see at every level of optimisation that this
-    // cannot panic. It makes the same copy of it.
-    for (to, from) in front.iter_mut().zip(head) {
-        *to = *from;
-    }
-    for (to, from) in body.iter_mut().zip(payload) {
-        *to = *from;
-    }
-    if let Some(key) = mask {
-        let _ = apply_mask(key, body);
+    let body = head.put(frame).ok_or(too_small)?;
+    match mask {
+        None => copy(payload, body),
+        // Each block is masked while it is in the first cache.
+        Some(mut key) => {
+            for (from, to) in payload.chunks(BLOCK).zip(body.chunks_mut(BLOCK)) {
+                copy(from, to);
+                key = apply_mask(key, to);
+            }
+        }
     }
     Ok(frame)
 }

@@ -159,7 +159,7 @@ pub fn decode(bytes: &[u8], masking: Masking) -> Result<Decoded, HeadError> {
 
 /// The usual case of [`decode`], a message that is one frame, with little work: kind, masking key,
 /// length of the payload and length of the head. `None` for everything else, right or wrong.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode_message(
     bytes: &[u8],
     masking: Masking,
@@ -199,52 +199,55 @@ pub(crate) fn decode_message(
 /// An encoded head, by value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodedHead {
+    /// The head, and zeros behind it.
     bytes: [u8; MAX_HEAD],
     len: u8,
 }
 
 impl EncodedHead {
     /// The bytes of the head; the payload follows them on the wire.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    fn push<const N: usize>(&mut self, more: [u8; N]) {
-        let start = usize::from(self.len);
-        let free = self.bytes.get_mut(start..).unwrap_or_default();
-        for (to, from) in free.iter_mut().zip(more) {
-            *to = from;
-            self.len = self.len.saturating_add(1);
+    /// Writes the head to the front of `out`, and perhaps zeros behind it; answers what follows the
+    /// head, or `None` if it does not fit.
+    #[inline]
+    pub(crate) fn put<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        let len = usize::from(self.len);
+        if let Some(front) = out.first_chunk_mut() {
+            // A copy of fixed length is a few instructions, one of any length is a call.
+            *front = self.bytes;
+        } else {
+            let front = out.get_mut(..len)?;
+            for (to, from) in front.iter_mut().zip(self.bytes) {
+                *to = from;
+            }
         }
+        out.get_mut(len..)
     }
 }
 
 impl FrameHead {
     /// The bytes of this head, with the length in its shortest form.
+    #[inline]
     #[must_use]
     pub fn encode(&self) -> EncodedHead {
-        let mut head = EncodedHead {
-            bytes: [0; MAX_HEAD],
-            len: 0,
-        };
+        let code = length_code(self.payload_len);
         let fin = if self.fin { FIN } else { 0 };
         let mask = if self.mask.is_some() { MASK } else { 0 };
-        let code = length_code(self.payload_len);
-        head.push([fin | self.opcode.bits(), mask | code]);
-        match code {
-            LENGTH_IN_2 => {
-                // The code says that it fits.
-                let short = u16::try_from(self.payload_len).unwrap_or(u16::MAX);
-                head.push(short.to_be_bytes());
-            }
-            LENGTH_IN_8 => head.push(self.payload_len.to_be_bytes()),
-            _ => {}
-        }
-        if let Some(key) = self.mask {
-            head.push(key);
-        }
-        head
+        let (x, y) = (fin | self.opcode.bits(), mask | code);
+        let [i, j, k, l] = self.mask.unwrap_or_default();
+        let [a, b, c, d, e, f, g, h] = self.payload_len.to_be_bytes();
+        let (bytes, len) = match code {
+            LENGTH_IN_8 => ([x, y, a, b, c, d, e, f, g, h, i, j, k, l], 10),
+            LENGTH_IN_2 => ([x, y, g, h, i, j, k, l, 0, 0, 0, 0, 0, 0], 4),
+            _ => ([x, y, i, j, k, l, 0, 0, 0, 0, 0, 0, 0, 0], 2),
+        };
+        let len = if self.mask.is_some() { len + 4 } else { len };
+        EncodedHead { bytes, len }
     }
 }
 

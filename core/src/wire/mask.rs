@@ -21,19 +21,18 @@ const SIMD_FROM: usize = 256;
 #[cfg(feature = "simd")]
 fn apply_to_long(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
     // A vector that lies across two cache lines costs two accesses.
-    let front = payload.as_ptr().align_offset(LANE).min(payload.len());
+    let front = payload.as_ptr().align_offset(LINE).min(payload.len());
     let (front, body) = payload.split_at_mut(front);
-    let key = apply_to_short(key, front);
-    let [a, b, c, d] = key;
+    let [a, b, c, d] = apply_to_short(key, front);
     let double = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (words, rest) = body.as_chunks_mut();
     fearless_simd::dispatch!(fearless_simd::Level::new(), _ => apply_words(double, words));
-    apply_to_short(key, rest)
+    apply_to_short([a, b, c, d], rest)
 }
 
-/// A cache line, and the longest vector.
+/// A cache line, and the longest vector, in bytes.
 #[cfg(feature = "simd")]
-const LANE: usize = 64;
+const LINE: usize = 64;
 
 #[inline]
 fn apply_to_short(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
