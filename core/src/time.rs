@@ -38,6 +38,21 @@ impl Instant {
         Self(self.0.saturating_add(micros(span)))
     }
 
+    /// The same in microseconds: where words have 32 bits, a `Duration` costs a division of 64.
+    pub(crate) const fn after_micros(self, span: u64) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+
+    /// How many microseconds after `earlier` this moment is; zero if it is not later.
+    pub(crate) const fn micros_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This moment less so many microseconds; the origin if that is too far.
+    pub(crate) const fn before_micros(self, span: u64) -> Self {
+        Self(self.0.saturating_sub(span))
+    }
+
     /// This moment less `span`; the origin if that is too far.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {

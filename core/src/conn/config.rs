@@ -87,33 +87,35 @@ impl Compact {
         }
     }
 
-    pub(super) const fn ping_interval(&self) -> Option<Duration> {
+    /// In microseconds, like all that follow.
+    pub(super) const fn ping_interval(&self) -> Option<u64> {
         match self.ping_interval_ms {
             0 => None,
-            ms => Some(Duration::from_millis(ms as u64)),
+            ms => Some(micros(ms)),
         }
     }
 
-    pub(super) const fn pong_timeout(&self) -> Duration {
-        Duration::from_millis(self.pong_timeout_ms as u64)
+    pub(super) const fn pong_timeout(&self) -> u64 {
+        micros(self.pong_timeout_ms)
     }
 
-    pub(super) const fn close_timeout(&self) -> Duration {
-        Duration::from_millis(self.close_timeout_ms as u64)
+    pub(super) const fn close_timeout(&self) -> u64 {
+        micros(self.close_timeout_ms)
     }
 
     /// The time one control frame takes up, and the time that may be taken up in
     /// advance; `None` where nothing bounds them.
-    pub(super) const fn control_budget(&self) -> Option<(Duration, Duration)> {
-        let Some(each_us) = 1_000_000_u64.checked_div(self.control_rate as u64) else {
+    pub(super) const fn control_budget(&self) -> Option<(u64, u64)> {
+        let Some(each) = 1_000_000_u32.checked_div(self.control_rate as u32) else {
             return None;
         };
-        let burst_us = each_us.saturating_mul(self.control_burst as u64);
-        Some((
-            Duration::from_micros(each_us),
-            Duration::from_micros(burst_us),
-        ))
+        let each = each as u64;
+        Some((each, each.saturating_mul(self.control_burst as u64)))
     }
+}
+
+const fn micros(millis: u32) -> u64 {
+    (millis as u64).saturating_mul(1000)
 }
 
 fn millis(span: Duration) -> u32 {

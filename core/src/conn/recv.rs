@@ -142,10 +142,10 @@ impl Receiving {
             return Ok(());
         };
         let due = self.control_due.max(now);
-        if due.since(now) > burst {
+        if due.micros_since(now) > burst {
             return Err(Violation::ControlFlood);
         }
-        self.control_due = due.after(each);
+        self.control_due = due.after_micros(each);
         Ok(())
     }
 }

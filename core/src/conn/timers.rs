@@ -62,7 +62,7 @@ impl Timers {
     pub(super) fn await_pong(&mut self, config: &Compact, now: Instant) {
         if matches!(self.waiting, Waiting::Nothing | Waiting::PingDue) {
             self.waiting = Waiting::Pong;
-            self.deadline = now.after(config.pong_timeout());
+            self.deadline = now.after_micros(config.pong_timeout());
         }
     }
 
@@ -70,7 +70,7 @@ impl Timers {
     /// long message.
     pub(super) fn heard(&mut self, config: &Compact) {
         if self.waiting == Waiting::Pong {
-            let pinged = self.deadline.before(config.pong_timeout());
+            let pinged = self.deadline.before_micros(config.pong_timeout());
             self.schedule_ping(config, pinged);
         }
     }
@@ -79,7 +79,7 @@ impl Timers {
     pub(super) fn await_close(&mut self, config: &Compact, now: Instant) {
         self.waiting = Waiting::Close;
         self.ping_queued = false;
-        self.deadline = now.after(config.close_timeout());
+        self.deadline = now.after_micros(config.close_timeout());
     }
 
     /// Whether a Ping is to be sent.
@@ -96,7 +96,7 @@ impl Timers {
         match config.ping_interval() {
             Some(interval) => {
                 self.waiting = Waiting::PingDue;
-                self.deadline = last.after(interval);
+                self.deadline = last.after_micros(interval);
             }
             None => self.waiting = Waiting::Nothing,
         }
