@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod conn;
+mod decimal;
 pub mod handshake;
 #[cfg(feature = "alloc")]
 pub mod hub;

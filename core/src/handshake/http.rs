@@ -9,6 +9,7 @@ use core::fmt;
 use httparse::Header;
 
 use super::{Argument, WriteError};
+use crate::decimal;
 
 /// Finds the end of a head in bytes that arrive in pieces, and says when to parse.
 ///
@@ -216,6 +217,10 @@ impl<'o> Writer<'o> {
         self.put(text.as_bytes());
     }
 
+    pub(super) fn number(&mut self, number: usize) {
+        decimal::digits(number).for_each(|digit| self.put(&[digit]));
+    }
+
     pub(super) fn field(&mut self, name: &str, value: &str) {
         for part in [name, ": ", value, "\r\n"] {
             self.text(part);
@@ -269,7 +274,8 @@ fn trim_ows(input: &[u8]) -> &[u8] {
 }
 
 pub(super) fn is_token_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 /// Whether `bytes` may be the value of a header field (RFC 9110, section 5.5): no line breaks and
@@ -300,7 +306,7 @@ pub(super) fn host(bytes: &[u8]) -> Option<&str> {
     let valid = !bytes.is_empty()
         && bytes
             .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte));
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'$'..=b'.' | b':' | b';' | b'=' | b'[' | b']' | b'_' | b'~'));
     if valid {
         core::str::from_utf8(bytes).ok()
     } else {

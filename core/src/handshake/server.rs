@@ -300,7 +300,11 @@ pub fn reject<'o>(refusal: &BadRequest, out: &'o mut [u8]) -> Result<&'o [u8], W
         _ => ("Bad Request", &[]),
     };
     let with_body = *refusal != BadRequest::NotUpgradeHead;
-    write_refusal(status, reason, headers, refusal, with_body, out)
+    let body = |writer: &mut Writer<'_>| {
+        // A `Writer` never fails: it counts what has no room.
+        let _ = writeln!(writer, "{refusal}");
+    };
+    write_refusal(status, reason, headers, body, with_body, out)
 }
 
 /// A server's own no to a request, valid or not: wrong origin, missing credentials, no such path.
@@ -341,7 +345,10 @@ pub fn refuse<'o>(refusal: &Refusal<'_>, out: &'o mut [u8]) -> Result<&'o [u8], 
         refusal.status,
         refusal.reason,
         refusal.headers,
-        &refusal.body,
+        |writer| {
+            writer.text(refusal.body);
+            writer.text("\n");
+        },
         true,
         out,
     )
@@ -351,7 +358,7 @@ fn write_refusal<'o>(
     status: u16,
     reason: &str,
     headers: &[(&str, &str)],
-    body: &dyn fmt::Display,
+    body: impl Fn(&mut Writer<'_>),
     with_body: bool,
     out: &'o mut [u8],
 ) -> Result<&'o [u8], WriteError> {
@@ -360,9 +367,12 @@ fn write_refusal<'o>(
         .any(|(name, _)| name.eq_ignore_ascii_case("Upgrade"));
     let mut length = Writer::counting();
     let mut writer = Writer::new(out);
-    // A `Writer` never fails: it counts what has no room.
-    let _ = writeln!(length, "{body}");
-    let _ = write!(writer, "HTTP/1.1 {status} {reason}\r\n");
+    body(&mut length);
+    writer.text("HTTP/1.1 ");
+    writer.number(usize::from(status));
+    for part in [" ", reason, "\r\n"] {
+        writer.text(part);
+    }
     for (name, value) in headers {
         writer.field(name, value);
     }
@@ -372,9 +382,11 @@ fn write_refusal<'o>(
         if upgrade { "Upgrade, close" } else { "close" },
     );
     writer.field("Content-Type", "text/plain; charset=utf-8");
-    let _ = write!(writer, "Content-Length: {}\r\n\r\n", length.len());
+    writer.text("Content-Length: ");
+    writer.number(length.len());
+    writer.text("\r\n\r\n");
     if with_body {
-        let _ = writeln!(writer, "{body}");
+        body(&mut writer);
     }
     writer.finish()
 }
@@ -382,9 +394,15 @@ fn write_refusal<'o>(
 /// Whether the first line names a version of HTTP that begins with another digit than 1. Anything
 /// else that is no version is no HTTP either.
 fn is_other_major_version(head: &[u8]) -> bool {
-    let version = head.splitn(3, |byte| *byte == b' ').nth(2);
-    version
-        .and_then(|version| version.strip_prefix(b"HTTP/"))
+    let mut rest = head;
+    for _ in 0..2 {
+        let space = rest.iter().position(|byte| *byte == b' ');
+        let behind = space.and_then(|at| rest.get(at..));
+        rest = behind
+            .and_then(|rest| rest.strip_prefix(b" "))
+            .unwrap_or_default();
+    }
+    rest.strip_prefix(b"HTTP/")
         .and_then(|version| version.first())
         .is_some_and(|major| major.is_ascii_digit() && *major != b'1')
 }

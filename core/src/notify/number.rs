@@ -225,11 +225,12 @@ impl FusedIterator for Digits<'_> {}
 /// What is before and after the first byte that `is_separator` accepts; everything and nothing
 /// without one.
 fn split_at_byte(bytes: &[u8], is_separator: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
-    let mut parts = bytes.splitn(2, |&byte| is_separator(byte));
-    (
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-    )
+    let at = bytes.iter().position(|&byte| is_separator(byte));
+    match at.and_then(|at| bytes.split_at_checked(at)) {
+        Some((before, [_, after @ ..])) => (before, after),
+        Some((before, [])) => (before, &[]),
+        None => (bytes, &[]),
+    }
 }
 
 /// The value of an exponent's text, saturated; zero for none.

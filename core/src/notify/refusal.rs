@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::{json::Fault, number::MAX_NUMBER_LEN, text::Text};
+use crate::decimal;
 
 /// The codes of the protocol's errors (section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -248,8 +249,9 @@ impl Path {
 
     /// This path's element `index`.
     pub(super) fn element(mut self, index: usize) -> Self {
-        // Cannot fail: `write_str` below never does.
-        let _ = fmt::Write::write_fmt(&mut self, format_args!("[{index}]"));
+        self.push('[');
+        decimal::digits(index).for_each(|digit| self.push(char::from(digit)));
+        self.push(']');
         self
     }
 
@@ -271,10 +273,3 @@ impl Path {
 }
 
 const ELLIPSIS: char = '…';
-
-impl fmt::Write for Path {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().for_each(|character| self.push(character));
-        Ok(())
-    }
-}
