@@ -4,7 +4,7 @@
 /// The decimal digits of `number`, the highest first.
 pub(crate) fn digits(number: usize) -> impl Iterator<Item = u8> {
     let mut power = 1_usize;
-    while number / power >= 10 {
+    while number.checked_div(power).is_some_and(|rest| rest >= 10) {
         power = power.saturating_mul(10);
     }
     core::iter::from_fn(move || {
