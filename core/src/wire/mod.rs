@@ -8,6 +8,8 @@ mod close;
 mod head;
 mod mask;
 mod opcode;
+#[cfg(feature = "fast")]
+mod scan;
 mod utf8;
 
 pub use close::{CloseCode, CloseError, ClosePayload, MAX_CLOSE_REASON};
