@@ -1,5 +1,6 @@
 //! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455, sections 4.1, 4.2.2 and 11.3).
 
+#[cfg(not(feature = "simd"))]
 use super::sha1::sha1;
 
 /// Length of a `Sec-WebSocket-Key`: 16 bytes in base64.
@@ -19,7 +20,16 @@ pub(super) fn key(nonce: [u8; 16]) -> [u8; KEY_BYTES] {
 /// The proof of having read `key` (RFC 6455, section 4.2.2, item 5.4). The text counts, not the
 /// bytes it stands for.
 pub(super) fn accept(key: &[u8; KEY_BYTES]) -> [u8; ACCEPT_BYTES] {
-    base64(&sha1(key.iter().chain(GUID).copied()))
+    #[cfg(not(feature = "simd"))]
+    let digest = sha1(key.iter().chain(GUID).copied());
+    // With the instructions that processors have for it.
+    #[cfg(feature = "simd")]
+    let digest: [u8; 20] = {
+        use sha1::Digest as _;
+        let hash = sha1::Sha1::new().chain_update(key).chain_update(GUID);
+        hash.finalize().into()
+    };
+    base64(&digest)
 }
 
 /// `value` as a key, when it is the base64 of 16 bytes (RFC 6455, section 4.2.1, item 5).

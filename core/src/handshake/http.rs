@@ -118,7 +118,10 @@ impl Scanner {
 
     fn next_line_feed(&self, bytes: &[u8]) -> Option<usize> {
         let fresh = bytes.get(self.scanned..)?;
+        #[cfg(not(feature = "simd"))]
         let at = fresh.iter().position(|byte| *byte == b'\n')?;
+        #[cfg(feature = "simd")]
+        let at = memchr::memchr(b'\n', fresh)?;
         Some(self.scanned.saturating_add(at))
     }
 }

@@ -48,6 +48,7 @@ mod error;
 mod extensions;
 mod http;
 mod server;
+#[cfg(any(test, not(feature = "simd")))]
 mod sha1;
 mod subprotocols;
 #[cfg(test)]
