@@ -12,9 +12,9 @@ pub struct Config {
     pub max_message: u64,
     /// The largest number of fragments of one message, empty ones included.
     pub max_fragments: u32,
-    /// Control frames that are accepted per second in the long run; 0 means no bound.
+    /// Pings and Pongs that are accepted per second in the long run; 0 means no bound.
     pub control_rate: u16,
-    /// Control frames that are accepted at once, on top of the rate.
+    /// Pings and Pongs that are accepted at once, on top of the rate.
     pub control_burst: u16,
     /// How often we send a Ping; `None` means never.
     pub ping_interval: Option<Duration>,

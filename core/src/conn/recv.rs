@@ -371,7 +371,10 @@ impl<R: Role> Connection<R> {
         if input.rest().len() < head_len.saturating_add(payload_len) {
             return Ok(None);
         }
-        self.receiving.count_control(&self.config, now)?;
+        // A Close is the last one: it is answered however many came before it.
+        if head.opcode != OpCode::Close {
+            self.receiving.count_control(&self.config, now)?;
+        }
         input.take(head_len);
         let payload = input.take(payload_len);
         if let Some(key) = head.mask {
