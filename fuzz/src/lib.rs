@@ -5,6 +5,7 @@
 //! `tests/replay.rs`. The formats of the inputs are those of the functions' documentation; no
 //! input is invalid, so that a fuzzer may change any byte.
 
+mod buffered;
 mod check;
 mod envelope;
 mod handshake;

@@ -6,10 +6,13 @@ use campanile_core::{
     wire::{FrameHead, Kind, MAX_CONTROL, OpCode, apply_mask},
 };
 
-use crate::script::{Script, pieces};
+use crate::{
+    buffered,
+    script::{Script, pieces},
+};
 
 /// Any moment does: time stands still here.
-const NOW: Instant = Instant::from_millis(1);
+pub(crate) const NOW: Instant = Instant::from_millis(1);
 
 /// Format: a byte of switches (1: a client's end, 2: frames are made from what follows, 4: the
 /// bytes end), a byte each for the largest message, the most fragments and the burst of control
@@ -31,15 +34,17 @@ pub fn receive_split(data: &[u8]) {
     } else {
         script.rest().to_vec()
     };
+    let client = || {
+        let mut next = 0_u32;
+        Client(move || {
+            next = next.wrapping_add(0x9E37_79B9);
+            next.to_be_bytes()
+        })
+    };
     let run = |pieces: &[&[u8]]| {
         let ends = switches & 4 != 0;
         if is_client {
-            let mut next = 0_u32;
-            let masks = move || {
-                next = next.wrapping_add(0x9E37_79B9);
-                next.to_be_bytes()
-            };
-            run(Connection::new(Client(masks), &config, NOW), pieces, ends)
+            run(Connection::new(client(), &config, NOW), pieces, ends)
         } else {
             run(Connection::new(Server, &config, NOW), pieces, ends)
         }
@@ -50,7 +55,13 @@ pub fn receive_split(data: &[u8]) {
         whole,
         "byte by byte"
     );
-    assert_eq!(run(&pieces(&bytes, cuts)), whole, "cut at {cuts:?}");
+    let pieces = pieces(&bytes, cuts);
+    assert_eq!(run(&pieces), whole, "cut at {cuts:?}");
+    if is_client {
+        buffered::agrees_with(&whole, client(), &config, &pieces);
+    } else {
+        buffered::agrees_with(&whole, Server, &config, &pieces);
+    }
 }
 
 /// Frames that are right but for their order, their opcodes and what the limits say.
@@ -79,16 +90,16 @@ fn frames(script: &mut Script<'_>, masked: bool) -> Vec<u8> {
 
 /// Everything that can be noticed of a connection from outside.
 #[derive(Debug, PartialEq, Eq)]
-struct Outcome {
-    events: Vec<Seen>,
-    sent: Vec<Told>,
+pub(crate) struct Outcome {
+    pub(crate) events: Vec<Seen>,
+    pub(crate) sent: Vec<Told>,
     state: State,
     cause: String,
 }
 
 /// An event; pieces of a message that come one after the other are run together.
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
+pub(crate) enum Seen {
     Data {
         kind: Kind,
         bytes: Vec<u8>,
@@ -99,7 +110,7 @@ enum Seen {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+pub(crate) enum Told {
     Bytes(Vec<u8>),
     ShutdownWrite,
     Disconnect,
@@ -140,7 +151,7 @@ fn run<R: Role>(mut connection: Connection<R>, pieces: &[&[u8]], ends: bool) -> 
     }
 }
 
-fn see(event: Event<'_>, events: &mut Vec<Seen>) {
+pub(crate) fn see(event: Event<'_>, events: &mut Vec<Seen>) {
     let Event::Data(data) = event else {
         events.push(Seen::Other(format!("{event:?}")));
         return;
