@@ -1,8 +1,9 @@
 //! The opening handshake of RFC 6455, section 4, for both roles.
 //!
-//! A server feeds everything it has received so far to [`ServerHandshake::receive`] until that
-//! gives a [`Request`], and answers with [`accept`], [`refuse`] (its own policy says no) or
-//! [`reject`] (the request was wrong). A client writes what [`ClientHandshake::start`] gives and
+//! A server feeds everything it has received so far to [`ServerHandshake::answer`] until that gives
+//! an [`Answer`]. One that judges requests calls [`ServerHandshake::receive`] until that gives a
+//! [`Request`], and answers with [`accept`], [`refuse`] (its own policy says no) or [`reject`] (the
+//! request was wrong). A client writes what [`ClientHandshake::start`] gives and
 //! feeds the answer to [`ClientHandshake::receive`] until that gives a [`Response`]. Bytes behind
 //! the head belong to the WebSocket connection: `consumed` says where they begin.
 //!
@@ -21,27 +22,26 @@
 //!   lines, repeated `Host`, request bodies and control characters are refused.
 //!
 //! ```
-//! use campanile_core::handshake::{
-//!     DEFAULT_HEADERS, EMPTY_HEADER, Limits, RESPONSE_BYTES, Reply, ServerHandshake, Status, accept,
-//!     reject,
-//! };
+//! use campanile_core::handshake::{Answer, Limits, RESPONSE_BYTES, ServerHandshake};
 //!
 //! let received = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
 //!     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-//!     Sec-WebSocket-Version: 13\r\n\r\n";
+//!     Sec-WebSocket-Version: 13\r\n\r\nthe first frame";
 //! let mut handshake = ServerHandshake::new(Limits::DEFAULT);
-//! let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
 //! let mut out = [0; RESPONSE_BYTES];
-//! let answer = match handshake.receive(received, &mut headers) {
-//!     Ok(Status::Complete { value: request, .. }) => accept(&request, &Reply::default(), &mut out),
-//!     Ok(Status::Partial) => return, // Read more, and call `receive` again with all of it.
-//!     Err(refusal) => reject(&refusal, &mut out),
-//! };
-//! assert!(answer.is_ok_and(|bytes| bytes.starts_with(b"HTTP/1.1 101 ")));
+//! match handshake.answer(received, &mut out) {
+//!     Answer::Partial => {} // Read more, and ask again with all of it.
+//!     Answer::Accepted { consumed, response } => {
+//!         assert!(response.starts_with(b"HTTP/1.1 101 "));
+//!         assert_eq!(&received[consumed..], b"the first frame");
+//!     }
+//!     Answer::Refused { response, .. } => {} // Send it, let the client read it, and close.
+//! }
 //! ```
 
 use core::time::Duration;
 
+mod answer;
 mod client;
 mod digest;
 mod error;
@@ -54,6 +54,7 @@ mod subprotocols;
 #[cfg(test)]
 mod tests;
 
+pub use answer::Answer;
 pub use client::{ClientHandshake, Opening, Response};
 pub use error::{Argument, BadRequest, BadResponse, WriteError};
 pub use extensions::{Extension, Parameter, ParameterValue};

@@ -22,6 +22,16 @@ pub fn hs_server_receive<'h, 'b>(
     ServerHandshake::receive(handshake, bytes, headers)
 }
 
+#[cfg(feature = "allowed")]
+#[unsafe(no_mangle)]
+pub fn hs_server_answer<'o>(
+    handshake: &mut ServerHandshake,
+    received: &[u8],
+    out: &'o mut [u8; RESPONSE_BYTES],
+) -> Answer<'o> {
+    ServerHandshake::answer(handshake, received, out)
+}
+
 #[unsafe(no_mangle)]
 pub fn hs_accept<'o>(
     request: &Request<'_, '_>,
@@ -156,6 +166,7 @@ crate::formats! { HANDSHAKE_DISPLAY:
 }
 
 crate::formats! { #[cfg(feature = "allowed")] HANDSHAKE_DEBUG:
+    <Answer<'_> as Debug>;
     <Argument as Debug>;
     <BadRequest as Debug>;
     <BadResponse<'_> as Debug>;

@@ -144,6 +144,28 @@ proptest! {
     }
 
     #[test]
+    fn an_answer_is_what_accepting_or_rejecting_by_hand_writes(
+        mutations in mutations(),
+        end in any::<Index>(),
+    ) {
+        let bytes = mutated(full_request().bytes(), &mutations);
+        let received = &bytes[..end.index(bytes.len() + 1).max(bytes.len() / 2)];
+        let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
+        let (mut by_hand, mut out) = ([0; RESPONSE_BYTES], [0; RESPONSE_BYTES]);
+        let expected = match ServerHandshake::new(LIMITS).receive(received, &mut headers) {
+            Ok(Status::Partial) => Answer::Partial,
+            Ok(Status::Complete { value, consumed }) => Answer::Accepted {
+                consumed,
+                response: accept(&value, &Reply::default(), &mut by_hand).unwrap(),
+            },
+            Err(bad) => Answer::Refused { bad, response: reject(&bad, &mut by_hand).unwrap() },
+        };
+        let mut handshake = ServerHandshake::new(LIMITS);
+        prop_assert_eq!(handshake.answer(received, &mut out), expected);
+        prop_assert_eq!(handshake.answer(received, &mut out), expected);
+    }
+
+    #[test]
     fn what_is_consumed_is_a_complete_head_within_the_limit(mutations in mutations(), slots in 0..12_usize) {
         let bytes = mutated(full_request().bytes(), &mutations);
         let mut headers = vec![EMPTY_HEADER; slots];
