@@ -213,12 +213,16 @@ impl<'a, R: Role> Iterator for Events<'a, R> {
             let mut input = Input::new(mem::take(&mut self.buffer));
             let message = self.conn.receive_message(&mut input, self.now);
             self.skip(input);
-            if let Some(Ok(message)) = message {
-                return Some(Ok(message));
-            }
-            if message.is_some() {
-                self.outgoing.transmit(self.conn, &mut Input::default());
-                return message;
+            match message {
+                // The beginning of a text whose end is not UTF-8: the violation is next.
+                Some(Ok(Event::Data(data))) if self.whole && !data.last => self.keep(&data),
+                Some(Ok(message)) => return Some(Ok(message)),
+                Some(Err(violation)) => {
+                    self.outgoing.transmit(self.conn, &mut Input::default());
+                    *self.understood = true;
+                    return Some(Err(violation));
+                }
+                None => {}
             }
         }
         if self.whole {
@@ -240,7 +244,8 @@ impl<'a, R: Role> Events<'a, R> {
         let event = self.conn.receive(&mut input, self.now);
         self.outgoing.transmit(self.conn, &mut input);
         self.skip(input);
-        *self.understood = matches!(event, Ok(None));
+        // Behind a violation everything is swallowed.
+        *self.understood = !matches!(event, Ok(Some(_)));
         event.transpose()
     }
 
@@ -274,7 +279,7 @@ impl<'a, R: Role> Events<'a, R> {
                 Ok(Some(Event::Pong(payload))) => (Heard::Pong, payload.len()),
                 Ok(Some(Event::Close(payload))) => (Heard::Close, close_len(payload.as_ref())),
                 Ok(None) | Err(_) => {
-                    *self.understood = event.is_ok();
+                    *self.understood = true;
                     let violation = event.err();
                     self.outgoing.transmit(self.conn, &mut input);
                     let consumed = input.consumed();
@@ -313,6 +318,17 @@ impl<'a, R: Role> Events<'a, R> {
         self.base = self.base.saturating_add(input.consumed());
         self.unread.start = self.base;
         self.buffer = input.into_rest();
+    }
+
+    /// Keeps what was just skipped as a part.
+    #[cold]
+    fn keep(&mut self, data: &Data<'_>) {
+        *self.part = Some(Part {
+            kind: data.kind,
+            first: data.first,
+            start: self.base.saturating_sub(data.bytes.len()),
+            end: self.base,
+        });
     }
 
     fn advance(&mut self, consumed: usize) {

@@ -61,11 +61,13 @@ fn buffered<R: Role>(
             Ask::Messages => {
                 // All alive at once: none may disturb another.
                 let events: Vec<_> = conn.messages(Instant::ZERO).collect();
+                assert!(events.iter().all(is_whole));
                 events.into_iter().for_each(|event| hear(&mut seen, event));
             }
             Ask::OneMessage => {
                 conn.messages(Instant::ZERO)
                     .take(1)
+                    .inspect(|event| assert!(is_whole(event)))
                     .for_each(|event| hear(&mut seen, event));
             }
         }
@@ -77,6 +79,11 @@ fn buffered<R: Role>(
     conn.events(Instant::ZERO)
         .for_each(|event| hear(&mut seen, event));
     (seen, conn.unsent().to_vec())
+}
+
+/// Whether no message goes on behind this.
+fn is_whole(event: &Result<Event<'_>, Violation>) -> bool {
+    !matches!(event, Ok(Event::Data(data)) if !data.last)
 }
 
 fn hear(seen: &mut Vec<Seen>, event: Result<Event<'_>, Violation>) {
@@ -204,4 +211,31 @@ fn the_memory_of_a_large_message_can_be_given_back() {
     let space = conn.space().as_ptr();
     assert_eq!(conn.space().len(), BUFFER);
     assert_eq!(conn.space().as_ptr(), space);
+}
+
+#[test]
+fn the_good_beginning_of_a_bad_text_is_no_message() {
+    for bytes in [&b"good\xff"[..], b"\xff"] {
+        let frame = masked(OpCode::Text, true, bytes);
+        let mut conn = Buffered::new(Server, &Config::new(), &frame, Instant::ZERO);
+        let mut events = conn.messages(Instant::ZERO);
+        assert_eq!(events.next(), Some(Err(Violation::InvalidUtf8)));
+        assert_eq!(events.next(), None);
+    }
+}
+
+#[test]
+fn nothing_is_left_to_be_looked_at_behind_a_broken_rule() {
+    for bytes in [&b"\x81\x00unmasked"[..], b"\xc1reserved"] {
+        for whole in [false, true] {
+            let mut conn = Buffered::new(Server, &Config::new(), bytes, Instant::ZERO);
+            let mut events = match whole {
+                true => conn.messages(Instant::ZERO),
+                false => conn.events(Instant::ZERO),
+            };
+            assert!(matches!(events.next(), Some(Err(_))));
+            assert!(conn.is_understood());
+            assert_eq!(conn.space().len(), BUFFER);
+        }
+    }
 }
