@@ -1,15 +1,17 @@
 //! A connection with its buffers (feature `alloc`).
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, mem};
 
 use crate::{
     Instant,
+    handshake::{Limits, RESPONSE_BYTES},
     wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
 };
 
 use super::{
-    CloseCause, Config, Connection, Events, Input, Role, SendError, Transmit, incoming::Incoming,
+    CloseCause, Config, Connection, Events, Input, OpeningError, Role, SendError, Server, Transmit,
+    incoming::Incoming, opening::Opening,
 };
 
 /// How much to read at once, and what [`Buffered::space`] offers: enough that a system call is
@@ -33,6 +35,39 @@ pub struct Buffered<R: Role> {
     conn: Connection<R>,
     incoming: Incoming,
     outgoing: Outgoing,
+    /// As long as this is there, `conn` stands in for the connection to come: it hears and says
+    /// nothing.
+    opening: Option<Box<Opening<R>>>,
+}
+
+impl Buffered<Server> {
+    /// A server's connection that starts with its opening handshake at `now`.
+    ///
+    /// The same verbs drive it from the first byte to the last: the request, whose head is within
+    /// `limits` and complete within [`HANDSHAKE_TIME`](crate::handshake::HANDSHAKE_TIME), is looked
+    /// at when [`events`](Self::events) are taken, and answered as
+    /// [`ServerHandshake::answer`](crate::handshake::ServerHandshake::answer) does. Who is refused
+    /// has [`LINGER_TIME`](crate::handshake::LINGER_TIME) and
+    /// [`LINGER_BYTES`](crate::handshake::LINGER_BYTES) to read why; then it is over.
+    ///
+    /// There are no events before [`is_open`](Self::is_open); if it ends without that,
+    /// [`opening_error`](Self::opening_error) says why.
+    #[must_use]
+    pub fn accept(config: &Config, limits: Limits, now: Instant) -> Self {
+        let mut conn = Connection::new(Server, config, now);
+        conn.receive_eof(now);
+        let mut out = [0; MAX_CONTROL];
+        while conn
+            .poll_transmit(&mut Input::default(), &mut out)
+            .is_some()
+        {}
+        Self {
+            conn,
+            incoming: Incoming::none(),
+            outgoing: Outgoing::default(),
+            opening: Some(Box::new(Opening::new(Server, config, limits, now))),
+        }
+    }
 }
 
 impl<R: Role> Buffered<R> {
@@ -44,30 +79,69 @@ impl<R: Role> Buffered<R> {
             conn: Connection::new(role, config, now),
             incoming: Incoming::new(behind),
             outgoing: Outgoing::default(),
+            opening: None,
         }
+    }
+
+    /// Whether the opening handshake is done. It stays so when the connection ends.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.opening.is_none()
+    }
+
+    /// Why the connection did not open, or is not going to; the client may still be reading that.
+    #[must_use]
+    pub fn opening_error(&self) -> Option<OpeningError> {
+        self.opening.as_ref()?.error()
+    }
+
+    /// The bytes that arrived since [`is_open`](Self::is_open) and were not looked at, for another
+    /// driver to go on with.
+    #[must_use]
+    pub fn into_unread(self) -> Vec<u8> {
+        self.incoming.into_unread()
     }
 
     /// Whether all bytes were looked at, so that only more of them can give another event.
     #[must_use]
-    pub const fn is_understood(&self) -> bool {
-        self.incoming.is_understood()
+    pub fn is_understood(&self) -> bool {
+        match &self.opening {
+            Some(opening) => opening.is_understood(),
+            None => self.incoming.is_understood(),
+        }
     }
 
     /// Where the next bytes from the transport go. Never empty while
     /// [`is_understood`](Self::is_understood).
     #[must_use]
     pub fn space(&mut self) -> &mut [u8] {
-        let frame_left = self.conn.frame_left(self.incoming.unread());
-        self.incoming.space(frame_left)
+        match &mut self.opening {
+            Some(opening) => opening.space(),
+            None => {
+                let frame_left = self.conn.frame_left(self.incoming.unread());
+                self.incoming.space(frame_left)
+            }
+        }
     }
 
     /// The first `count` bytes of the [`space`](Self::space) have arrived.
     pub fn received(&mut self, count: usize) {
-        self.incoming.received(count);
+        match &mut self.opening {
+            Some(opening) => {
+                opening.received(count);
+                self.outgoing.over |= opening.is_over();
+            }
+            None => self.incoming.received(count),
+        }
     }
 
     /// The transport has delivered its last byte.
     pub fn receive_eof(&mut self, now: Instant) {
+        if let Some(opening) = &mut self.opening {
+            opening.lost();
+            self.outgoing.disconnect();
+            return;
+        }
         self.conn.receive_eof(now);
         self.outgoing
             .transmit(&mut self.conn, &mut Input::default());
@@ -75,20 +149,33 @@ impl<R: Role> Buffered<R> {
 
     /// The transport failed. Whether that is news: it is none where the connection was ending.
     #[must_use]
-    pub const fn transport_failed(&mut self) -> bool {
+    pub fn transport_failed(&mut self) -> bool {
         self.outgoing.over = true;
-        self.conn.closed_by().is_none()
+        match &mut self.opening {
+            Some(opening) => opening.lost(),
+            None => self.conn.closed_by().is_none(),
+        }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` if there is nothing to
     /// wait for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.conn.poll_timeout()
+        match &self.opening {
+            Some(opening) => opening.poll_timeout(),
+            None => self.conn.poll_timeout(),
+        }
     }
 
     /// The time is `now`: sends a Ping that is due, gives up a peer that is overdue.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if let Some(opening) = &mut self.opening {
+            opening.handle_timeout(now);
+            if opening.is_over() {
+                self.outgoing.disconnect();
+            }
+            return;
+        }
         self.conn.handle_timeout(now);
         self.outgoing
             .transmit(&mut self.conn, &mut Input::default());
@@ -96,12 +183,7 @@ impl<R: Role> Buffered<R> {
 
     /// What the bytes mean that had arrived by `now`: messages as they come, in chunks.
     pub fn events(&mut self, now: Instant) -> Events<'_, R> {
-        let Self {
-            conn,
-            incoming,
-            outgoing,
-        } = self;
-        incoming.events(conn, outgoing, false, now)
+        self.listen(false, now)
     }
 
     /// The same with whole messages: each [`Data`](super::Data) is `first` and `last`.
@@ -113,12 +195,35 @@ impl<R: Role> Buffered<R> {
     /// After [`events`](Self::events) has handed out the beginning of a message, the rest of it
     /// comes as one chunk; the other way round, `events` starts with what there is.
     pub fn messages(&mut self, now: Instant) -> Events<'_, R> {
-        let Self {
-            conn,
-            incoming,
-            outgoing,
-        } = self;
-        incoming.events(conn, outgoing, true, now)
+        self.listen(true, now)
+    }
+
+    fn listen(&mut self, whole: bool, now: Instant) -> Events<'_, R> {
+        if let Some(opening) = self.opening.take() {
+            self.opening = self.opened(opening, now);
+        }
+        self.incoming
+            .events(&mut self.conn, &mut self.outgoing, whole, now)
+    }
+
+    /// Goes on with the opening handshake; gives it back unless it is done.
+    #[cold]
+    fn opened(&mut self, mut opening: Box<Opening<R>>, now: Instant) -> Option<Box<Opening<R>>> {
+        let mut out = [0; RESPONSE_BYTES];
+        match opening.answer(&mut out, now) {
+            None => Some(opening),
+            Some((response, None)) => {
+                self.outgoing.bytes.extend_from_slice(response);
+                self.outgoing.shut_down = true;
+                Some(opening)
+            }
+            Some((response, Some(behind))) => {
+                self.outgoing.bytes.extend_from_slice(response);
+                self.incoming = Incoming::new(behind);
+                self.conn = Connection::new(opening.role, &opening.config, now);
+                None
+            }
+        }
     }
 
     /// Gives back the memory that a large message took, as far as nothing is in it.
@@ -129,7 +234,7 @@ impl<R: Role> Buffered<R> {
     /// Queues a whole message.
     ///
     /// # Errors
-    /// [`SendError::Closing`] when the connection is closing.
+    /// [`SendError::Closing`] when the connection is closing, or not open yet.
     pub fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
         self.outgoing.send(&mut self.conn, kind, payload)
     }
@@ -137,8 +242,8 @@ impl<R: Role> Buffered<R> {
     /// Queues the Close frame that starts the closing handshake.
     ///
     /// # Errors
-    /// [`SendError::Closing`] when that is under way, [`SendError::PayloadTooLong`] for a long
-    /// reason.
+    /// [`SendError::Closing`] when that is under way or the connection not open yet,
+    /// [`SendError::PayloadTooLong`] for a long reason.
     pub fn close(&mut self, code: CloseCode, reason: &str, now: Instant) -> Result<(), SendError> {
         let mut out = [0; MAX_CONTROL];
         let frame = self.conn.close(code, reason, &mut out, now)?;
@@ -176,9 +281,12 @@ impl<R: Role> Buffered<R> {
         self.outgoing.over
     }
 
-    /// What ended the connection, or is ending it.
+    /// What ended the connection, or is ending it; `None` if it never opened.
     #[must_use]
     pub const fn closed_by(&self) -> Option<CloseCause> {
+        if self.opening.is_some() {
+            return None;
+        }
         self.conn.closed_by()
     }
 }
@@ -187,8 +295,9 @@ impl<R: Role> fmt::Debug for Buffered<R> {
     /// Leaves out what was said, which may be secret, and the role, whose keys are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buffered")
+            .field("open", &self.is_open())
             .field("state", &self.conn.state())
-            .field("closed_by", &self.conn.closed_by())
+            .field("closed_by", &self.closed_by())
             .finish_non_exhaustive()
     }
 }
@@ -232,12 +341,14 @@ impl Outgoing {
             match transmit {
                 Transmit::Bytes(bytes) => self.bytes.extend_from_slice(bytes),
                 Transmit::ShutdownWrite => self.shut_down = true,
-                // The peer learns of it at once: when the transport is dropped is the program's affair.
-                Transmit::Disconnect => {
-                    self.shut_down = true;
-                    self.over = true;
-                }
+                Transmit::Disconnect => self.disconnect(),
             }
         }
+    }
+
+    /// The peer learns of it at once: when the transport is dropped is the program's affair.
+    const fn disconnect(&mut self) {
+        self.shut_down = true;
+        self.over = true;
     }
 }

@@ -52,6 +52,20 @@ impl Incoming {
         }
     }
 
+    /// Nothing, and no memory for it.
+    pub(super) const fn none() -> Self {
+        Self {
+            buffer: Vec::new(),
+            part: None,
+            unread: 0..0,
+            understood: true,
+        }
+    }
+
+    pub(super) fn into_unread(self) -> Vec<u8> {
+        self.buffer.get(self.unread).unwrap_or_default().to_vec()
+    }
+
     /// Whether all bytes were looked at.
     pub(super) const fn is_understood(&self) -> bool {
         self.understood

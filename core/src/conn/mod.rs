@@ -14,6 +14,8 @@ mod event;
 #[cfg(feature = "alloc")]
 mod incoming;
 mod input;
+#[cfg(feature = "alloc")]
+mod opening;
 mod recv;
 mod role;
 mod send;
@@ -31,6 +33,8 @@ pub use event::{CloseCause, Data, Event, Transmit};
 #[cfg(feature = "alloc")]
 pub use incoming::Events;
 pub use input::Input;
+#[cfg(feature = "alloc")]
+pub use opening::OpeningError;
 pub use role::{Client, MaskSource, Role, Server};
 pub use send::Prepared;
 pub use state::State;

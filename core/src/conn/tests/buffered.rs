@@ -65,10 +65,10 @@ fn buffered<R: Role>(
                 events.into_iter().for_each(|event| hear(&mut seen, event));
             }
             Ask::OneMessage => {
-                conn.messages(Instant::ZERO)
-                    .take(1)
-                    .inspect(|event| assert!(is_whole(event)))
-                    .for_each(|event| hear(&mut seen, event));
+                conn.messages(Instant::ZERO).take(1).for_each(|event| {
+                    assert!(is_whole(&event));
+                    hear(&mut seen, event);
+                });
             }
         }
         if seen.len() % 7 == 3 {

@@ -4,6 +4,8 @@ mod behaviour;
 #[cfg(feature = "alloc")]
 mod buffered;
 mod drawing;
+#[cfg(feature = "alloc")]
+mod opening;
 mod splitting;
 mod strictness;
 mod timing;

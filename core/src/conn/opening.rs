@@ -1,0 +1,184 @@
+//! The opening handshake of a server's [`Buffered`](super::Buffered), which is gone when the
+//! connection is open.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{
+    Instant,
+    handshake::{
+        Answer, BadRequest, HANDSHAKE_TIME, LINGER_BYTES, LINGER_TIME, Limits, RESPONSE_BYTES,
+        ServerHandshake,
+    },
+};
+
+use super::Config;
+
+/// How much is read at once before the head is complete: most heads are shorter, and who says
+/// nothing costs no more.
+const STEP: usize = 1024;
+
+/// Why a server's connection did not get past its opening handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpeningError {
+    /// The request is not one for a WebSocket; the client is told.
+    BadRequest(BadRequest),
+    /// The request was not complete within [`HANDSHAKE_TIME`].
+    TimedOut,
+    /// The transport ended or failed first.
+    Lost,
+}
+
+impl fmt::Display for OpeningError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadRequest(bad) => bad.fmt(f),
+            Self::TimedOut => write!(
+                f,
+                "the request was not complete within {} s",
+                HANDSHAKE_TIME.as_secs()
+            ),
+            Self::Lost => f.write_str("the connection was lost before the request was complete"),
+        }
+    }
+}
+
+impl core::error::Error for OpeningError {}
+
+pub(super) struct Opening<R> {
+    /// For the connection to come.
+    pub(super) role: R,
+    pub(super) config: Config,
+    handshake: ServerHandshake,
+    limits: Limits,
+    buffer: Vec<u8>,
+    filled: usize,
+    understood: bool,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// The request is to be complete by then.
+    Reading(Instant),
+    /// The client may read our no until then, and send so many bytes meanwhile, which are dropped.
+    Lingering(BadRequest, Instant, usize),
+    Over(OpeningError),
+}
+
+impl<R> Opening<R> {
+    pub(super) fn new(role: R, config: &Config, limits: Limits, now: Instant) -> Self {
+        Self {
+            role,
+            config: *config,
+            handshake: ServerHandshake::new(limits),
+            limits,
+            buffer: Vec::new(),
+            filled: 0,
+            understood: true,
+            stage: Stage::Reading(now.after(HANDSHAKE_TIME)),
+        }
+    }
+
+    pub(super) const fn is_understood(&self) -> bool {
+        self.understood
+    }
+
+    /// Where the next bytes go. As long as there is no verdict there are fewer of them than a head
+    /// may have, so this is not empty once all of them were looked at.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        if self.understood && self.filled >= self.buffer.len() {
+            let most = self.limits.head_bytes.max(STEP);
+            let len = self.buffer.len().saturating_mul(2).clamp(STEP, most);
+            self.buffer.resize(len, 0);
+        }
+        self.buffer.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    pub(super) fn received(&mut self, count: usize) {
+        match &mut self.stage {
+            Stage::Reading(_) => {
+                self.filled = self.filled.saturating_add(count).min(self.buffer.len());
+                self.understood &= count == 0;
+            }
+            Stage::Lingering(bad, _, left) => {
+                *left = left.saturating_sub(count);
+                if *left == 0 {
+                    self.stage = Stage::Over(OpeningError::BadRequest(*bad));
+                }
+            }
+            Stage::Over(_) => {}
+        }
+    }
+
+    /// The transport has delivered its last byte, or failed. Whether that is news.
+    pub(super) const fn lost(&mut self) -> bool {
+        let error = match self.stage {
+            Stage::Reading(_) => OpeningError::Lost,
+            Stage::Lingering(bad, ..) => OpeningError::BadRequest(bad),
+            Stage::Over(error) => error,
+        };
+        let news = matches!(self.stage, Stage::Reading(_));
+        self.stage = Stage::Over(error);
+        news
+    }
+
+    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Reading(until) | Stage::Lingering(_, until, _) => Some(until),
+            Stage::Over(_) => None,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        match self.stage {
+            Stage::Reading(until) if now >= until => {
+                self.stage = Stage::Over(OpeningError::TimedOut);
+            }
+            Stage::Lingering(bad, until, _) if now >= until => {
+                self.stage = Stage::Over(OpeningError::BadRequest(bad));
+            }
+            Stage::Reading(_) | Stage::Lingering(..) | Stage::Over(_) => {}
+        }
+    }
+
+    /// Looks at what has arrived by `now`. Gives what is to be said to it and, if that opens the
+    /// connection, the bytes which came behind the request.
+    pub(super) fn answer<'o>(
+        &mut self,
+        out: &'o mut [u8; RESPONSE_BYTES],
+        now: Instant,
+    ) -> Option<(&'o [u8], Option<&[u8]>)> {
+        if !matches!(self.stage, Stage::Reading(_)) || self.understood {
+            return None;
+        }
+        self.understood = true;
+        let received = self.buffer.get(..self.filled).unwrap_or_default();
+        match self.handshake.answer(received, out) {
+            Answer::Partial => None,
+            Answer::Accepted { consumed, response } => {
+                let behind = received.get(consumed..).unwrap_or_default();
+                Some((response, Some(behind)))
+            }
+            Answer::Refused { bad, response } => {
+                self.filled = 0;
+                self.stage = Stage::Lingering(bad, now.after(LINGER_TIME), LINGER_BYTES);
+                Some((response, None))
+            }
+        }
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over(_))
+    }
+
+    /// Why the connection will not open.
+    pub(super) const fn error(&self) -> Option<OpeningError> {
+        match self.stage {
+            Stage::Reading(_) => None,
+            Stage::Lingering(bad, ..) => Some(OpeningError::BadRequest(bad)),
+            Stage::Over(error) => Some(error),
+        }
+    }
+}
