@@ -1,16 +1,16 @@
 //! An echo server on tokio, a task for each connection.
 //!
-//! It drives `Buffered`, a connection with its buffers. Nothing is read while something is to be
-//! sent, so what a peer can make grow is bounded: one message on its way in, and on the way out
-//! what one read has completed.
+//! It drives `Buffered`, a connection with its buffers, from the first byte to the last. Nothing is
+//! read while something is to be sent, so what a peer can make grow is bounded: one message on its
+//! way in, and on the way out what one read has completed.
 //!
 //! `cargo run -p campanile-examples --example tokio_echo -- 127.0.0.1:9001`
 
 use std::{env, io, sync::Arc, time::Duration};
 
 use campanile_core::Instant;
-use campanile_core::conn::{Assembler, Buffered, Config, Event, Server};
-use campanile_core::handshake::{self, BadRequest, HANDSHAKE_TIME, LINGER_BYTES, LINGER_TIME};
+use campanile_core::conn::{Buffered, Config, Event};
+use campanile_core::handshake::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::{runtime, time};
@@ -59,97 +59,41 @@ async fn serve(address: &str) -> io::Result<()> {
 /// One connection from its first byte to its last.
 async fn converse(mut socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let Some(behind) = time::timeout(HANDSHAKE_TIME, open(&mut socket)).await?? else {
-        let _ = time::timeout(LINGER_TIME, linger(&mut socket)).await;
-        return Ok(());
-    };
     let start = time::Instant::now();
     let now = || Instant::ZERO.after(start.elapsed());
-    let system_time = |at: Instant| start + at.since(Instant::ZERO);
-    let mut conn = Buffered::new(Server, &CONFIG, &behind, now());
-    let mut assembler = Assembler::new(Vec::new());
+    let mut conn = Buffered::accept(&CONFIG, Limits::DEFAULT, now());
     loop {
-        // 1. Send what is queued.
-        while !conn.is_over() && !conn.unsent().is_empty() {
-            let until = conn.poll_timeout().map(system_time);
+        // When time alone is a reason to go on.
+        let until = conn.poll_timeout();
+        let until = until.map(|at| start + at.since(Instant::ZERO));
+        if conn.is_over() {
+            return Ok(());
+        } else if !conn.unsent().is_empty() {
             match in_time(until, socket.write(conn.unsent())).await {
                 Some(count) => conn.sent(count?),
                 None => conn.handle_timeout(now()),
             }
-        }
-        if conn.take_shutdown() {
+        } else if conn.take_shutdown() {
             let _ = socket.shutdown().await; // a peer that is gone cannot be told
-        }
-        if conn.is_over() {
-            return Ok(());
-        }
-        // 2. Wait for more bytes, when those that came are understood.
-        if conn.is_understood() {
-            let until = conn.poll_timeout().map(system_time);
-            match in_time(until, socket.read(conn.space()))
-                .await
-                .transpose()?
-            {
-                Some(0) => conn.receive_eof(now()),
-                Some(count) => conn.received(count),
+        } else if conn.is_understood() {
+            match in_time(until, socket.read(conn.space())).await {
+                Some(count) => match count? {
+                    0 => conn.receive_eof(now()),
+                    count => conn.received(count),
+                },
                 None => conn.handle_timeout(now()),
             }
-        }
-        // 3. See what they mean. After an error, which the peer is told, there are no more.
-        let mut events = conn.events(now());
-        while let Some(Ok(event)) = events.next() {
-            if let Event::Data(data) = event
-                && let Some(message) = assembler.push(data).map_err(io::Error::other)?
-            {
-                let _ = events.send(message.kind, message.bytes); // refused only when we close
+        } else {
+            // After an error, which the peer is told, there are no more events.
+            let mut events = conn.messages(now());
+            while let Some(Ok(event)) = events.next() {
+                if let Event::Data(message) = event {
+                    let _ = events.send(message.kind, message.bytes); // refused only when we close
+                }
             }
+            conn.release(); // what a large message took
         }
     }
-}
-
-/// The opening handshake. Answers the bytes that came behind it, the first ones of the connection;
-/// `None` when there is none, and the peer was told why.
-async fn open(socket: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
-    let mut handshake = handshake::ServerHandshake::new(handshake::Limits::DEFAULT);
-    let mut received = Vec::with_capacity(1024);
-    loop {
-        if socket.read_buf(&mut received).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        // The head is limited: a verdict always comes.
-        if let Some((verdict, response)) = judge(&mut handshake, &received) {
-            socket.write_all(&response).await?;
-            return Ok(verdict.ok().map(|consumed| received.split_off(consumed)));
-        }
-    }
-}
-
-/// What is to be answered to the bytes so far, and how many of them were the request. Not async: the
-/// header slots are too large to be kept across a wait.
-fn judge(
-    handshake: &mut handshake::ServerHandshake,
-    received: &[u8],
-) -> Option<(Result<usize, BadRequest>, Vec<u8>)> {
-    let mut headers = [handshake::EMPTY_HEADER; handshake::DEFAULT_HEADERS];
-    let mut out = [0; handshake::RESPONSE_BYTES];
-    let (verdict, response) = match handshake.receive(received, &mut headers) {
-        Ok(handshake::Status::Partial) => return None,
-        Ok(handshake::Status::Complete { value, consumed }) => {
-            let reply = handshake::Reply::default();
-            (Ok(consumed), handshake::accept(&value, &reply, &mut out))
-        }
-        Err(bad) => (Err(bad), handshake::reject(&bad, &mut out)),
-    };
-    let response = response.unwrap_or_default(); // it fits, as the constant says
-    Some((verdict, response.to_vec()))
-}
-
-/// Lets the peer read our last answer: bytes left unread would reset the connection under it.
-async fn linger(socket: &mut TcpStream) -> io::Result<()> {
-    socket.shutdown().await?;
-    let mut rest = socket.take(LINGER_BYTES as u64);
-    tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
-    Ok(())
 }
 
 /// What `io` gives; `None` when the time is up first.
