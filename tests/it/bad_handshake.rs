@@ -59,6 +59,19 @@ fn a_key_that_is_not_one_of_16_bytes_is_refused_with_400() {
 }
 
 #[test]
+fn who_is_refused_is_told_the_end_at_once_and_may_go_on_sending_for_a_moment() {
+    with_bystander(|daemon| {
+        let mut wire = Wire::connect(daemon.address());
+        wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(wire.expect_refusal().status, 426);
+        // The end came before the socket was dropped, which would meet this with a reset.
+        for _ in 0..32 {
+            wire.send(&[b'x'; 1024]); // less than is swallowed
+        }
+    });
+}
+
+#[test]
 fn another_version_is_refused_with_426_and_the_one_that_is_spoken() {
     for version in ["8", "0", "14", "130", "013", ""] {
         let response = refused_with(|handshake| {

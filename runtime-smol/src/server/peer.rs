@@ -5,6 +5,7 @@ use std::{
     io::{self, IoSlice, Write as _},
     net::{Shutdown, TcpStream},
     rc::Rc,
+    sync::Arc,
 };
 
 use campanile_core::hub::{Line, SessionId};
@@ -19,7 +20,7 @@ pub(super) struct Peer {
     /// For the logs.
     pub(super) number: u64,
     pub(super) session: SessionId,
-    pub(super) socket: Async<TcpStream>,
+    pub(super) socket: Arc<Async<TcpStream>>,
     pub(super) line: RefCell<Line>,
     /// Whether it is on the shard's list of peers to be written to.
     dirty: Cell<bool>,
@@ -32,7 +33,7 @@ impl Peer {
     pub(super) const fn new(
         number: u64,
         session: SessionId,
-        socket: Async<TcpStream>,
+        socket: Arc<Async<TcpStream>>,
         line: Line,
     ) -> Self {
         Self {

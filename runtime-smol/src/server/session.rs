@@ -4,6 +4,7 @@ use std::{
     io::{self, Read as _},
     net::{SocketAddr, TcpStream},
     rc::Rc,
+    sync::Arc,
 };
 
 use campanile_core::conn::{Assembler, Event, Input, State};
@@ -14,9 +15,12 @@ use crate::accept;
 use super::{Fact, peer::Peer, shard::Shard};
 
 /// Serves one connection from its first byte to its last.
-pub(super) async fn run(shard: Rc<Shard>, mut socket: Async<TcpStream>, address: SocketAddr) {
+pub(super) async fn run(shard: Rc<Shard>, socket: Async<TcpStream>, address: SocketAddr) {
     // Notifications are small and wanted at once. A socket that refuses is served all the same.
     let _ = socket.get_ref().set_nodelay(true);
+    // Closing this one shuts the writing direction down, which a bare `Async` does not: who is
+    // refused and waits for the end would wait until we give up listening.
+    let mut socket = smol::net::TcpStream::from(socket);
     let behind = match accept(&mut socket).await {
         Ok(behind) => behind,
         Err(refused) => {
@@ -27,6 +31,7 @@ pub(super) async fn run(shard: Rc<Shard>, mut socket: Async<TcpStream>, address:
             return;
         }
     };
+    let socket: Arc<Async<TcpStream>> = socket.into();
     let Some(peer) = shard.join(socket, address) else {
         return; // more sessions than numbers for them: no machine has the memory
     };

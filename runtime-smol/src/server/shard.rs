@@ -4,6 +4,7 @@ use core::cell::{Cell, RefCell};
 use std::{
     net::{SocketAddr, TcpStream},
     rc::Rc,
+    sync::Arc,
 };
 
 use campanile_core::{
@@ -61,7 +62,11 @@ impl Shard {
     }
 
     /// Takes in a connection whose opening handshake is done.
-    pub(super) fn join(&self, socket: Async<TcpStream>, address: SocketAddr) -> Option<Rc<Peer>> {
+    pub(super) fn join(
+        &self,
+        socket: Arc<Async<TcpStream>>,
+        address: SocketAddr,
+    ) -> Option<Rc<Peer>> {
         let rights = Rights {
             publish: self.options.publishers.allow(address.ip()),
         };
