@@ -9,11 +9,13 @@
 //! There is no protocol in this crate: what is clever is in `campanile-core`.
 
 mod clock;
-mod masks;
 mod opening;
 pub mod server;
 mod stream;
 
-pub use masks::HashedMasks;
 pub use opening::{ConnectError, Refused, accept};
 pub use stream::Stream;
+
+/// Masking keys from the standard library alone;
+/// [`HashedMasks`](campanile_core::conn::HashedMasks) says what they are good for.
+pub type HashedMasks = campanile_core::conn::HashedMasks<std::hash::RandomState>;

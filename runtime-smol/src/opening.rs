@@ -3,16 +3,20 @@
 use core::{fmt, time::Duration};
 use std::io::{self, ErrorKind};
 
-use campanile_core::handshake::{
-    self, BadRequest, BadResponse, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, HANDSHAKE_TIME,
-    LINGER_BYTES, LINGER_TIME, Limits, Opening, RESPONSE_BYTES, Reply, ServerHandshake, Status,
-    WriteError,
+use campanile_core::{
+    conn::{Config, OpeningError},
+    handshake::{
+        self, BadRequest, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits, Opening, Status,
+        WriteError,
+    },
 };
 use smol::{
     Timer,
     future::FutureExt as _,
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
 };
+
+use crate::Stream;
 
 /// How much is read at once before the head is complete: most heads are shorter.
 const STEP: usize = 1024;
@@ -23,7 +27,7 @@ const STEP: usize = 1024;
 pub enum Refused {
     /// The request is not one for a WebSocket; the answer was sent.
     BadRequest(BadRequest),
-    /// The head was not complete in time.
+    /// The request was not complete in time.
     TimedOut,
     /// The transport ended or failed first.
     Lost(io::Error),
@@ -33,89 +37,30 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadRequest(bad) => bad.fmt(f),
-            Self::TimedOut => write!(
-                f,
-                "the request was not complete within {} s",
-                HANDSHAKE_TIME.as_secs()
-            ),
-            Self::Lost(error) => fmt_lost(error, f),
+            Self::TimedOut => OpeningError::TimedOut.fmt(f),
+            Self::Lost(error) => write!(f, "the connection was lost: {error}"),
         }
     }
 }
 
 impl core::error::Error for Refused {}
 
+/// Why there is no connection, as what drove `conn` says when it was over before it was open.
+impl From<Option<OpeningError>> for Refused {
+    fn from(error: Option<OpeningError>) -> Self {
+        match error {
+            Some(OpeningError::BadRequest(bad)) => Self::BadRequest(bad),
+            Some(OpeningError::TimedOut) => Self::TimedOut,
+            _ => Self::Lost(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 /// Why a client's connection did not get past its opening handshake.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// What was to be asked for cannot be; nothing was sent.
-    BadOpening(WriteError),
-    /// The server says no, with an HTTP status other than 101.
-    Refused {
-        /// The status.
-        status: u16,
-        /// What the server adds to it, in its own words, which are not to be trusted: where to go
-        /// instead for a redirect (3xx), which credentials it wants (401), which versions it speaks
-        /// (426).
-        detail: Option<String>,
-        /// What it means here and what to do about it.
-        advice: String,
-    },
-    /// The server's answer breaks a rule of HTTP or of RFC 6455.
-    BadResponse {
-        /// Which rule, and what to do about it.
-        advice: String,
-    },
-    /// The transport ended or failed first, or the time was up ([`ErrorKind::TimedOut`]).
-    Lost(io::Error),
-}
+pub type ConnectError = handshake::ConnectError<io::Error>;
 
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadOpening(error) => error.fmt(f),
-            Self::Refused { advice, .. } | Self::BadResponse { advice } => f.write_str(advice),
-            Self::Lost(error) => fmt_lost(error, f),
-        }
-    }
-}
-
-impl core::error::Error for ConnectError {}
-
-impl From<io::Error> for ConnectError {
-    fn from(error: io::Error) -> Self {
-        Self::Lost(error)
-    }
-}
-
-impl From<BadResponse<'_>> for ConnectError {
-    fn from(bad: BadResponse<'_>) -> Self {
-        let advice = bad.to_string();
-        let (status, detail) = if let BadResponse::Redirect { status, location } = bad {
-            (status, location)
-        } else if let BadResponse::Unauthorized { challenge } = bad {
-            (401, challenge)
-        } else if let BadResponse::UpgradeRequired { versions } = bad {
-            (426, versions)
-        } else if let BadResponse::Status(status) = bad {
-            (status, None)
-        } else {
-            return Self::BadResponse { advice };
-        };
-        Self::Refused {
-            status,
-            detail: detail.map(str::to_owned),
-            advice,
-        }
-    }
-}
-
-fn fmt_lost(error: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "the connection was lost: {error}")
-}
-
-/// Does a server's part of the opening handshake over `transport`.
+/// Does a server's part of the opening handshake over `transport`, closing which must shut its
+/// writing direction down, as for a [`Stream`].
 ///
 /// Answers the bytes that came behind the request: the first ones of the WebSocket connection.
 ///
@@ -125,82 +70,8 @@ pub async fn accept<T>(transport: &mut T) -> Result<Vec<u8>, Refused>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let handshake = answer(transport);
-    let timeout = async {
-        Timer::after(HANDSHAKE_TIME).await;
-        Err(Refused::TimedOut)
-    };
-    let outcome = handshake.or(timeout).await;
-    if matches!(outcome, Err(Refused::BadRequest(_))) {
-        linger(transport).await;
-    }
-    outcome
-}
-
-async fn answer<T>(transport: &mut T) -> Result<Vec<u8>, Refused>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut handshake = ServerHandshake::new(Limits::DEFAULT);
-    let judge = |received: &[u8]| judge_request(&mut handshake, received);
-    let read = read_until(transport, judge).await;
-    let ((verdict, response), mut received) = read.map_err(Refused::Lost)?;
-    match verdict {
-        Ok(consumed) => {
-            // A peer that is gone already may have said all it wanted: its bytes count, and their
-            // end ends the connection.
-            if transport.write_all(&response).await.is_ok() {
-                let _ = transport.flush().await;
-            }
-            received.drain(..consumed.min(received.len()));
-            Ok(received)
-        }
-        Err(bad) => {
-            // The reason is worth more than how the telling went.
-            let _ = transport.write_all(&response).await;
-            Err(Refused::BadRequest(bad))
-        }
-    }
-}
-
-/// The length of the request in these bytes, or what is wrong with it, and what is to be said to
-/// it. Not async: the header slots are too large to be kept across a wait.
-fn judge_request(
-    handshake: &mut ServerHandshake,
-    received: &[u8],
-) -> Option<(Result<usize, BadRequest>, Vec<u8>)> {
-    let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
-    let mut out = [0; RESPONSE_BYTES];
-    let (verdict, response) = match handshake.receive(received, &mut headers) {
-        Ok(Status::Partial) => return None,
-        Ok(Status::Complete { value, consumed }) => {
-            let response = handshake::accept(&value, &Reply::default(), &mut out);
-            (Ok(consumed), response)
-        }
-        Err(bad) => (Err(bad), handshake::reject(&bad, &mut out)),
-    };
-    // Both fit, as the constant says.
-    Some((verdict, response.unwrap_or_default().to_vec()))
-}
-
-/// Waits until the peer has had a chance to read our last answer.
-async fn linger<T>(transport: &mut T)
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let drained = async {
-        let _ = transport.close().await;
-        let mut rest = vec![0; STEP]; // on the heap: a task is as large as its largest moment
-        for _ in 0..LINGER_BYTES / STEP {
-            if !matches!(transport.read(&mut rest).await, Ok(1..)) {
-                break;
-            }
-        }
-    };
-    let timeout = async {
-        Timer::after(LINGER_TIME).await;
-    };
-    drained.or(timeout).await;
+    let stream = Stream::accept(transport, &Config::new()).await?;
+    Ok(stream.into_unread())
 }
 
 /// What a client's opening handshake led to.
@@ -225,8 +96,7 @@ where
     let exchange = ask(transport, opening, &request, handshake);
     let timeout = async {
         Timer::after(time).await;
-        let text = format!("the opening handshake took longer than {time:?}");
-        Err(io::Error::new(ErrorKind::TimedOut, text).into())
+        Err(ConnectError::TimedOut)
     };
     exchange.or(timeout).await
 }
@@ -256,10 +126,14 @@ async fn ask<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    transport.write_all(request).await?;
-    transport.flush().await?;
+    let sent = async {
+        transport.write_all(request).await?;
+        transport.flush().await
+    };
+    sent.await.map_err(ConnectError::Lost)?;
     let judge = |received: &[u8]| judge_response(&mut handshake, opening, received);
-    let (verdict, mut received) = read_until(transport, judge).await?;
+    let read = read_until(transport, judge).await;
+    let (verdict, mut received) = read.map_err(ConnectError::Lost)?;
     let (protocol, consumed) = verdict?;
     received.drain(..consumed.min(received.len()));
     Ok(Opened {
@@ -269,7 +143,7 @@ where
 }
 
 /// The subprotocol that these bytes select and the length of the response, or what is wrong with
-/// it. Not async, as [`judge_request`].
+/// it. Not async: the header slots are too large to be kept across a wait.
 fn judge_response(
     handshake: &mut ClientHandshake,
     opening: &Opening<'_>,
@@ -340,10 +214,7 @@ mod tests {
                 .or(trickle)
                 .await;
             let error = connected.map(drop).unwrap_err();
-            assert!(
-                matches!(&error, ConnectError::Lost(lost) if lost.kind() == ErrorKind::TimedOut),
-                "{error:?}"
-            );
+            assert!(matches!(error, ConnectError::TimedOut), "{error:?}");
             assert!(start.elapsed() >= TIME);
         });
     }

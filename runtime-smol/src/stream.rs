@@ -4,7 +4,7 @@ use std::io;
 
 use campanile_core::{
     conn::{Buffered, Client, CloseCause, Config, Events, MaskSource, Role, SendError, Server},
-    handshake::{HANDSHAKE_TIME, Opening},
+    handshake::{HANDSHAKE_TIME, Limits, Opening},
     wire::{CloseCode, Kind},
 };
 use smol::{
@@ -13,7 +13,7 @@ use smol::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
 };
 
-use crate::{ConnectError, Refused, accept, clock::Clock, opening};
+use crate::{ConnectError, Refused, clock::Clock, opening};
 
 /// A WebSocket connection over a transport.
 ///
@@ -40,13 +40,35 @@ pub struct Stream<T, R: Role> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream<T, Server> {
-    /// Does a server's opening handshake on `transport`.
+    /// Does a server's opening handshake on `transport`, which may take [`HANDSHAKE_TIME`].
     ///
     /// # Errors
-    /// Why there is no connection; the client has been told.
-    pub async fn accept(mut transport: T, config: &Config) -> Result<Self, Refused> {
-        let behind = accept(&mut transport).await?;
-        Ok(Self::new(transport, Server, config, &behind))
+    /// Why there is no connection; the client has been told, as far as it listened.
+    pub async fn accept(transport: T, config: &Config) -> Result<Self, Refused> {
+        let clock = Clock::start();
+        let conn = Buffered::accept(config, Limits::DEFAULT, clock.now());
+        let mut stream = Self {
+            transport,
+            protocol: None,
+            conn,
+            clock,
+            unflushed: false,
+            shut_down: false,
+        };
+        while !stream.conn.is_open() {
+            if !stream.fill().await.map_err(Refused::Lost)? {
+                return Err(stream.conn.opening_error().into());
+            }
+            let _ = stream.events();
+        }
+        // A peer that is gone already may have said all it wanted: its bytes are there still.
+        let _ = stream.flush().await;
+        Ok(stream)
+    }
+
+    /// The bytes that arrived and were not looked at.
+    pub(crate) fn into_unread(self) -> Vec<u8> {
+        self.conn.into_unread()
     }
 }
 

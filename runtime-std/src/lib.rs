@@ -8,12 +8,14 @@
 //! There is no protocol in this crate: what is clever is in `campanile-core`.
 
 mod clock;
-mod masks;
 mod opening;
 mod stream;
 mod transport;
 
-pub use masks::HashedMasks;
 pub use opening::{ConnectError, Refused};
 pub use stream::Stream;
 pub use transport::Transport;
+
+/// Masking keys from the standard library alone;
+/// [`HashedMasks`](campanile_core::conn::HashedMasks) says what they are good for.
+pub type HashedMasks = campanile_core::conn::HashedMasks<std::hash::RandomState>;

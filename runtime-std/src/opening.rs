@@ -1,18 +1,21 @@
-//! The opening handshake over a transport, both roles.
+//! A client's opening handshake over a transport, and what can go wrong in either role's.
 
 use core::{fmt, time::Duration};
 use std::io::{self, ErrorKind};
 
 use campanile_core::{
     Instant,
+    conn::OpeningError,
     handshake::{
-        self, BadRequest, BadResponse, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER,
-        LINGER_BYTES, LINGER_TIME, Limits, Opening, RESPONSE_BYTES, Reply, ServerHandshake, Status,
+        self, BadRequest, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits, Opening, Status,
         WriteError,
     },
 };
 
 use crate::{Transport, clock::Clock, transport};
+
+/// How much is read at once before the head is complete: most heads are shorter.
+const STEP: usize = 1024;
 
 /// Why a server's connection did not get past its opening handshake.
 #[derive(Debug)]
@@ -20,7 +23,9 @@ use crate::{Transport, clock::Clock, transport};
 pub enum Refused {
     /// The request is not one for a WebSocket; the answer was sent.
     BadRequest(BadRequest),
-    /// The transport ended or failed first, or the time was up ([`ErrorKind::TimedOut`]).
+    /// The request was not complete in time.
+    TimedOut,
+    /// The transport ended or failed first.
     Lost(io::Error),
 }
 
@@ -28,111 +33,27 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadRequest(bad) => bad.fmt(f),
-            Self::Lost(error) => fmt_lost(error, f),
+            Self::TimedOut => OpeningError::TimedOut.fmt(f),
+            Self::Lost(error) => write!(f, "the connection was lost: {error}"),
         }
     }
 }
 
 impl core::error::Error for Refused {}
 
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        Self::Lost(error)
+/// Why there is no connection, as what drove `conn` says when it was over before it was open.
+impl From<Option<OpeningError>> for Refused {
+    fn from(error: Option<OpeningError>) -> Self {
+        match error {
+            Some(OpeningError::BadRequest(bad)) => Self::BadRequest(bad),
+            Some(OpeningError::TimedOut) => Self::TimedOut,
+            _ => Self::Lost(ErrorKind::UnexpectedEof.into()),
+        }
     }
 }
 
 /// Why a client's connection did not get past its opening handshake.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// What was to be asked for cannot be; nothing was sent.
-    BadOpening(WriteError),
-    /// The server says no, with an HTTP status other than 101.
-    Refused {
-        /// The status.
-        status: u16,
-        /// What it means here and what to do about it.
-        advice: String,
-    },
-    /// The server's answer breaks a rule of HTTP or of RFC 6455.
-    BadResponse {
-        /// Which rule, and what to do about it.
-        advice: String,
-    },
-    /// The transport ended or failed first, or the time was up ([`ErrorKind::TimedOut`]).
-    Lost(io::Error),
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadOpening(error) => error.fmt(f),
-            Self::Refused { advice, .. } | Self::BadResponse { advice } => f.write_str(advice),
-            Self::Lost(error) => fmt_lost(error, f),
-        }
-    }
-}
-
-impl core::error::Error for ConnectError {}
-
-impl From<io::Error> for ConnectError {
-    fn from(error: io::Error) -> Self {
-        Self::Lost(error)
-    }
-}
-
-impl From<BadResponse<'_>> for ConnectError {
-    fn from(bad: BadResponse<'_>) -> Self {
-        let advice = bad.to_string();
-        let status = if let BadResponse::Redirect { status, .. } | BadResponse::Status(status) = bad
-        {
-            status
-        } else if let BadResponse::Unauthorized { .. } = bad {
-            401
-        } else if let BadResponse::UpgradeRequired { .. } = bad {
-            426
-        } else {
-            return Self::BadResponse { advice };
-        };
-        Self::Refused { status, advice }
-    }
-}
-
-/// Does a server's part on `transport`, for at most `time`.
-///
-/// Answers the bytes that came behind the request: the first ones of the WebSocket connection.
-pub(crate) fn accept<T: Transport>(transport: &mut T, time: Duration) -> Result<Vec<u8>, Refused> {
-    let mut exchange = Exchange::start(transport, time);
-    let mut handshake = ServerHandshake::new(Limits::DEFAULT);
-    let mut out = [0; RESPONSE_BYTES];
-    let ((verdict, written), mut received) = exchange.read_until(|received| {
-        let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
-        let (verdict, response) = match handshake.receive(received, &mut headers) {
-            Ok(Status::Partial) => return None,
-            Ok(Status::Complete { value, consumed }) => {
-                let response = handshake::accept(&value, &Reply::default(), &mut out);
-                (Ok(consumed), response)
-            }
-            Err(bad) => (Err(bad), handshake::reject(&bad, &mut out)),
-        };
-        // Both fit, as the constant says.
-        Some((verdict, response.map_or(0, <[u8]>::len)))
-    })?;
-    let response = out.get(..written).unwrap_or_default();
-    match verdict {
-        Ok(consumed) => {
-            // A peer that is gone already may have said all it wanted: its bytes count.
-            let _ = exchange.write_all(response);
-            received.drain(..consumed.min(received.len()));
-            Ok(received)
-        }
-        Err(bad) => {
-            // The reason is worth more than how the telling went.
-            let _ = exchange.tell(response);
-            Err(Refused::BadRequest(bad))
-        }
-    }
-}
+pub type ConnectError = handshake::ConnectError<io::Error>;
 
 /// What a client's opening handshake led to.
 pub(crate) struct Opened {
@@ -176,9 +97,6 @@ pub(crate) fn connect<T: Transport>(
     })
 }
 
-/// How much is read at once before the head is complete: most heads are shorter.
-const STEP: usize = 1024;
-
 /// A transport during the handshake, whose time runs from when this was made.
 struct Exchange<'t, T> {
     transport: &'t mut T,
@@ -199,7 +117,7 @@ impl<'t, T: Transport> Exchange<'t, T> {
     fn read_until<V>(
         &mut self,
         mut judge: impl FnMut(&[u8]) -> Option<V>,
-    ) -> io::Result<(V, Vec<u8>)> {
+    ) -> Result<(V, Vec<u8>), ConnectError> {
         let mut received = Vec::new();
         loop {
             let filled = received.len();
@@ -207,7 +125,7 @@ impl<'t, T: Transport> Exchange<'t, T> {
             let count = self.read(received.get_mut(filled..).unwrap_or_default())?;
             received.truncate(filled + count);
             if count == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
+                return Err(ConnectError::Lost(ErrorKind::UnexpectedEof.into()));
             }
             if let Some(verdict) = judge(&received) {
                 return Ok((verdict, received));
@@ -215,54 +133,35 @@ impl<'t, T: Transport> Exchange<'t, T> {
         }
     }
 
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, ConnectError> {
         loop {
             let left = self.left()?;
-            if let Some(count) = transport::read(self.transport, room, Some(left))? {
+            let read = transport::read(self.transport, room, Some(left));
+            if let Some(count) = read.map_err(ConnectError::Lost)? {
                 return Ok(count);
             }
         }
     }
 
-    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), ConnectError> {
         while !bytes.is_empty() {
             let left = self.left()?;
-            if let Some(count) = transport::write(self.transport, bytes, Some(left))? {
+            let written = transport::write(self.transport, bytes, Some(left));
+            if let Some(count) = written.map_err(ConnectError::Lost)? {
                 bytes = bytes.get(count..).unwrap_or_default();
             }
         }
         Ok(())
     }
 
-    /// Sends a last answer, and waits until the peer has had a chance to read it.
-    fn tell(&mut self, response: &[u8]) -> io::Result<()> {
-        self.write_all(response)?;
-        self.transport.shutdown_write()?;
-        self.time = self
-            .time
-            .min(self.clock.now().since(Instant::ZERO) + LINGER_TIME);
-        let mut rest = [0; STEP];
-        for _ in 0..LINGER_BYTES / STEP {
-            if self.read(&mut rest)? == 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// How much of the time is left.
-    fn left(&self) -> io::Result<Duration> {
+    fn left(&self) -> Result<Duration, ConnectError> {
         let left = self.clock.until(Instant::ZERO.after(self.time));
         if left.is_zero() {
-            let text = format!("the opening handshake took longer than {:?}", self.time);
-            return Err(io::Error::new(ErrorKind::TimedOut, text));
+            return Err(ConnectError::TimedOut);
         }
         Ok(left)
     }
-}
-
-fn fmt_lost(error: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "the connection was lost: {error}")
 }
 
 #[cfg(test)]
@@ -302,20 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_trickles_its_head_is_given_up_in_time() {
-        let (refused, elapsed) = against_a_trickle(b"GET / HTTP/1.1\r\n", |socket| {
-            accept(socket, TIME).map(drop).unwrap_err()
-        });
-        assert!(matches!(refused, Refused::Lost(error) if error.kind() == ErrorKind::TimedOut));
-        assert!(elapsed >= TIME, "{elapsed:?}");
-
+    fn a_server_that_trickles_its_head_is_given_up_in_time() {
         let (error, elapsed) = against_a_trickle(b"HTTP/1.1 101 \r\n", |socket| {
             let opening = Opening::new("a", "/");
             connect(socket, &opening, [0; 16], TIME)
                 .map(|_| ())
                 .unwrap_err()
         });
-        assert!(matches!(error, ConnectError::Lost(error) if error.kind() == ErrorKind::TimedOut));
+        assert!(matches!(error, ConnectError::TimedOut), "{error:?}");
         assert!(elapsed >= TIME, "{elapsed:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use campanile_core::{
     conn::{Buffered, Client, CloseCause, Config, Events, MaskSource, Role, SendError, Server},
-    handshake::{HANDSHAKE_TIME, Opening},
+    handshake::{HANDSHAKE_TIME, Limits, Opening},
     wire::{CloseCode, Kind},
 };
 
@@ -33,9 +33,24 @@ impl<T: Transport> Stream<T, Server> {
     ///
     /// # Errors
     /// Why there is no connection; the client has been told, as far as it listened.
-    pub fn accept(mut transport: T, config: &Config) -> Result<Self, Refused> {
-        let behind = opening::accept(&mut transport, HANDSHAKE_TIME)?;
-        Ok(Self::new(transport, Server, config, &behind))
+    pub fn accept(transport: T, config: &Config) -> Result<Self, Refused> {
+        let clock = Clock::start();
+        let conn = Buffered::accept(config, Limits::DEFAULT, clock.now());
+        let mut stream = Self {
+            transport,
+            protocol: None,
+            conn,
+            clock,
+        };
+        while !stream.conn.is_open() {
+            if !stream.fill().map_err(Refused::Lost)? {
+                return Err(stream.conn.opening_error().into());
+            }
+            let _ = stream.events();
+        }
+        // A peer that is gone already may have said all it wanted: its bytes are there still.
+        let _ = stream.flush();
+        Ok(stream)
     }
 }
 

@@ -14,6 +14,7 @@ mod event;
 #[cfg(feature = "alloc")]
 mod incoming;
 mod input;
+mod masks;
 #[cfg(feature = "alloc")]
 mod opening;
 mod recv;
@@ -33,6 +34,7 @@ pub use event::{CloseCause, Data, Event, Transmit};
 #[cfg(feature = "alloc")]
 pub use incoming::Events;
 pub use input::Input;
+pub use masks::HashedMasks;
 #[cfg(feature = "alloc")]
 pub use opening::OpeningError;
 pub use role::{Client, MaskSource, Role, Server};

@@ -82,7 +82,7 @@ impl<R> Opening<R> {
     }
 
     pub(super) const fn is_understood(&self) -> bool {
-        self.understood
+        self.understood || !matches!(self.stage, Stage::Reading(_))
     }
 
     /// Where the next bytes go. As long as there is no verdict there are fewer of them than a head

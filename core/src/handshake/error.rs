@@ -253,6 +253,56 @@ pub enum BadResponse<'b> {
     UnsolicitedExtension,
 }
 
+impl<'b> BadResponse<'b> {
+    /// The HTTP status by which the server refuses; `None` where its answer breaks a rule.
+    #[must_use]
+    pub const fn status(self) -> Option<u16> {
+        match self {
+            Self::Redirect { status, .. } | Self::Status(status) => Some(status),
+            Self::Unauthorized { .. } => Some(401),
+            Self::UpgradeRequired { .. } => Some(426),
+            Self::NotHttp
+            | Self::BareLineFeed
+            | Self::HeadTooLarge { .. }
+            | Self::TooManyHeaders { .. }
+            | Self::HttpVersion
+            | Self::Upgrade
+            | Self::Connection
+            | Self::Accept
+            | Self::RepeatedSubprotocol
+            | Self::UnsolicitedSubprotocol
+            | Self::MalformedExtensions
+            | Self::UnsolicitedExtension => None,
+        }
+    }
+
+    /// What the server adds to its refusal, in its own words: where to go instead for a redirect
+    /// (3xx), which credentials it wants (401), which versions it speaks (426).
+    #[must_use]
+    pub const fn detail(self) -> Option<&'b str> {
+        match self {
+            Self::Redirect {
+                location: detail, ..
+            }
+            | Self::Unauthorized { challenge: detail }
+            | Self::UpgradeRequired { versions: detail } => detail,
+            Self::Status(_)
+            | Self::NotHttp
+            | Self::BareLineFeed
+            | Self::HeadTooLarge { .. }
+            | Self::TooManyHeaders { .. }
+            | Self::HttpVersion
+            | Self::Upgrade
+            | Self::Connection
+            | Self::Accept
+            | Self::RepeatedSubprotocol
+            | Self::UnsolicitedSubprotocol
+            | Self::MalformedExtensions
+            | Self::UnsolicitedExtension => None,
+        }
+    }
+}
+
 impl fmt::Display for BadResponse<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, detail) = match *self {

@@ -43,6 +43,8 @@ use core::time::Duration;
 
 mod answer;
 mod client;
+#[cfg(feature = "alloc")]
+mod connect_error;
 mod digest;
 mod error;
 mod extensions;
@@ -56,6 +58,8 @@ mod tests;
 
 pub use answer::Answer;
 pub use client::{ClientHandshake, Opening, Response};
+#[cfg(feature = "alloc")]
+pub use connect_error::ConnectError;
 pub use error::{Argument, BadRequest, BadResponse, WriteError};
 pub use extensions::{Extension, Parameter, ParameterValue};
 pub use httparse::{EMPTY_HEADER, Header};

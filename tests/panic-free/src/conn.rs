@@ -1,5 +1,7 @@
 //! `conn`, for both roles.
 
+use core::hash::{BuildHasherDefault, Hasher};
+
 use campanile_core::{
     Instant,
     conn::*,
@@ -166,6 +168,38 @@ pub fn client_key(mut source: Keys) -> [u8; 4] {
     <Keys as MaskSource>::next_mask(&mut source)
 }
 
+/// A hash that comes from anywhere.
+#[derive(Default)]
+pub struct Sum(u64);
+
+impl Hasher for Sum {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type Hashed = HashedMasks<BuildHasherDefault<Sum>>;
+
+#[unsafe(no_mangle)]
+pub fn hashed_masks() -> [Hashed; 3] {
+    [
+        HashedMasks::new(),
+        HashedMasks::with_hasher(BuildHasherDefault::default()),
+        <HashedMasks<BuildHasherDefault<Sum>> as Default>::default(),
+    ]
+}
+
+#[unsafe(no_mangle)]
+pub fn hashed_key(source: &mut Hashed) -> [u8; 4] {
+    <HashedMasks<BuildHasherDefault<Sum>> as MaskSource>::next_mask(source)
+}
+
 #[unsafe(no_mangle)]
 pub fn prepared_encode<'p>(
     kind: Kind,
@@ -300,6 +334,7 @@ crate::formats! { #[cfg(feature = "allowed")] CONN_DEBUG:
     <Connection<Server> as Debug>;
     <Data<'_> as Debug>;
     <Event<'_> as Debug>;
+    <HashedMasks<Quiet> as Debug>;
     <Input<'_> as Debug>;
     <Message<'_> as Debug>;
     <Prepared<'_> as Debug>;

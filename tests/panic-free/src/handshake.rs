@@ -57,6 +57,11 @@ pub fn hs_status(refusal: BadRequest) -> u16 {
 }
 
 #[unsafe(no_mangle)]
+pub fn hs_bad_response<'b>(bad: BadResponse<'b>) -> (Option<u16>, Option<&'b str>) {
+    (BadResponse::status(bad), BadResponse::detail(bad))
+}
+
+#[unsafe(no_mangle)]
 pub fn hs_request_texts<'b>(request: &Request<'_, 'b>, sink: &mut dyn FnMut(&'b str)) {
     sink(Request::resource(request));
     sink(Request::path(request));

@@ -1,51 +1,56 @@
-//! Masking keys from the standard library alone.
+//! Masking keys without a random source.
 
-use std::hash::{BuildHasher as _, RandomState};
+use core::{fmt, hash::BuildHasher};
 
-use campanile_core::conn::MaskSource;
+use super::MaskSource;
 
-/// Masking keys for programs that have no random source of their own: a counter, hashed with the
-/// keyed hash of the standard library's maps.
+/// Masking keys for programs that have no random source of their own: a counter, hashed with a
+/// keyed hash, such as `std::hash::RandomState` of the standard library's maps.
 ///
-/// What it is: unpredictable in practice. [`RandomState`] takes its keys from the system's random
-/// source on all common platforms, and its hash is SipHash-1-3 at present, which was designed so
-/// that outputs tell nothing about other outputs.
+/// What it is: unpredictable in practice, as far as the hash is. `RandomState` takes its keys from
+/// the system's random source on all common platforms, and its hash is SipHash-1-3 at present,
+/// which was designed so that outputs tell nothing about other outputs.
 ///
 /// What it is not: a cryptographic random generator. The standard library promises neither the hash
 /// nor where the keys come from (on a few targets without a system they are fixed), and the keys of
 /// one thread's `RandomState`s are related. RFC 6455 section 10.3 wants a strong source wherever
-/// untrusted parties choose what is sent and an intermediary may misread it; give
-/// [`Stream::connect`](crate::Stream::connect) one then, for which a closure will do.
-pub struct HashedMasks {
-    state: RandomState,
+/// untrusted parties choose what is sent and an intermediary may misread it; give the client one
+/// then, for which a closure will do.
+pub struct HashedMasks<S> {
+    state: S,
     drawn: u64,
 }
 
-impl HashedMasks {
-    /// A source with keys of its own.
+impl<S: Default> HashedMasks<S> {
+    /// A source with keys of its own, as far as each default of `S` has them.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            state: RandomState::new(),
-            drawn: 0,
-        }
+        Self::with_hasher(S::default())
     }
 }
 
-impl Default for HashedMasks {
+impl<S> HashedMasks<S> {
+    /// A source whose keys are those of this hasher. One that is not keyed at random makes keys
+    /// that everybody knows.
+    pub const fn with_hasher(state: S) -> Self {
+        Self { state, drawn: 0 }
+    }
+}
+
+impl<S: Default> Default for HashedMasks<S> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl core::fmt::Debug for HashedMasks {
+impl<S> fmt::Debug for HashedMasks<S> {
     /// Leaves out the state: who knows it knows all keys.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HashedMasks").finish_non_exhaustive()
     }
 }
 
-impl MaskSource for HashedMasks {
+impl<S: BuildHasher> MaskSource for HashedMasks<S> {
     fn next_mask(&mut self) -> [u8; 4] {
         let hash = self.state.hash_one(self.drawn).to_le_bytes();
         self.drawn = self.drawn.wrapping_add(1);
@@ -58,12 +63,12 @@ impl MaskSource for HashedMasks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use std::{collections::HashSet, hash::RandomState};
 
     #[test]
     fn keys_are_spread_evenly_and_differ_between_sources() {
-        let mut one = HashedMasks::new();
-        let mut other = HashedMasks::new();
+        let mut one = HashedMasks::<RandomState>::new();
+        let mut other = HashedMasks::<RandomState>::new();
         let drawn = 4096_u32;
         let mut distinct = HashSet::new();
         let mut ones = [0_u32; 32];
