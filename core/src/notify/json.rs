@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::{
     raw::{RawString, Value},
-    word::{HIGH_BITS, first_special},
+    word::{HIGH_BITS, first_special, split_word},
 };
 
 /// How deeply objects and arrays may be nested in a message, the message's own object included.
@@ -246,8 +246,7 @@ impl<'a> Cursor<'a> {
         let mut seen = 0;
         let mut escaped = false;
         loop {
-            while let Some((word, rest)) = self.rest.split_first_chunk() {
-                let word = u64::from_le_bytes(*word);
+            while let Some((word, rest)) = split_word(self.rest) {
                 seen |= word;
                 match first_special(word) {
                     None => self.rest = rest,

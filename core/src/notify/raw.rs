@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::word::first_special;
+use super::word::{first_special, split_word};
 
 /// One valid JSON value, without white space around it.
 #[derive(Clone, Copy)]
@@ -288,8 +288,8 @@ fn split_value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
 /// What follows the closing quote; `bytes` follow the opening one.
 fn after_string(mut bytes: &[u8]) -> &[u8] {
     loop {
-        while let Some((word, rest)) = bytes.split_first_chunk() {
-            match first_special(u64::from_le_bytes(*word)) {
+        while let Some((word, rest)) = split_word(bytes) {
+            match first_special(word) {
                 None => bytes = rest,
                 Some(position) => {
                     bytes = bytes.get(position..).unwrap_or_default();

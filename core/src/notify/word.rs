@@ -3,6 +3,17 @@
 /// The highest bit of each byte, which is set in every byte of a character beyond ASCII.
 pub(super) const HIGH_BITS: u64 = repeated(0x80);
 
+/// The next eight bytes as a little-endian word, and the rest. Always `None` where a small program is
+/// worth more than a fast one: what is left to callers is to go byte by byte.
+#[inline]
+pub(super) fn split_word(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    if cfg!(not(feature = "fast")) {
+        return None; // no short cuts
+    }
+    let (word, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_le_bytes(*word), rest))
+}
+
 /// The position, among the eight bytes of a little-endian word, of the first byte at which a string
 /// stops being plain: a quote, a backslash or a control character.
 ///
