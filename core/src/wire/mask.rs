@@ -37,15 +37,20 @@ const LINE: usize = 64;
 #[inline]
 fn apply_to_short(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
     let [a, b, c, d] = key;
-    let double = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    // Two vector registers at once, then words, then the rest: most payloads are short, and the
-    // rest of a short payload is most of it.
-    let (lanes, rest) = payload.as_chunks_mut::<32>();
-    for lane in lanes {
-        apply_words(double, lane.as_chunks_mut().0);
-    }
-    let (words, rest) = rest.as_chunks_mut();
-    apply_words(double, words);
+    let rest = if cfg!(feature = "fast") {
+        // Two vector registers at once, then words, then the rest: most payloads are short, and the
+        // rest of a short payload is most of it.
+        let double = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+        let (lanes, rest) = payload.as_chunks_mut::<32>();
+        for lane in lanes {
+            apply_words(double, lane.as_chunks_mut().0);
+        }
+        let (words, rest) = rest.as_chunks_mut();
+        apply_words(double, words);
+        rest
+    } else {
+        payload
+    };
     let (quads, rest) = rest.as_chunks_mut::<4>();
     for quad in quads {
         *quad = (u32::from_ne_bytes(*quad) ^ u32::from_ne_bytes(key)).to_ne_bytes();
