@@ -169,10 +169,22 @@ impl<'h, 'b> Fields<'h, 'b> {
         self,
         name: &'n str,
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
-        self.all(name)
-            .flat_map(|value| value.split(|byte| *byte == b','))
-            .map(trim_ows)
-            .filter(|element| !element.is_empty())
+        let mut fields = self.all(name);
+        let mut rest: &[u8] = &[];
+        core::iter::from_fn(move || {
+            loop {
+                while rest.is_empty() {
+                    rest = fields.next()?;
+                }
+                let end = rest.iter().position(|byte| *byte == b',');
+                let (element, behind) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+                rest = behind.strip_prefix(b",").unwrap_or_default();
+                let element = trim_ows(element);
+                if !element.is_empty() {
+                    return Some(element);
+                }
+            }
+        })
     }
 
     /// Whether the list of this name has `token`, without regard to case.
