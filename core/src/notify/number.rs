@@ -95,8 +95,8 @@ struct Decimal<'a> {
     whole: &'a [u8],
     fraction: &'a [u8],
     /// How many digits stand before the decimal point; negative if zeros stand after it. Saturated,
-    /// which is far beyond [`MAX_NUMBER_LEN`].
-    point: i64,
+    /// which is far beyond [`MAX_NUMBER_LEN`]: digits that fill all memory do not bring it back.
+    point: isize,
 }
 
 impl<'a> Decimal<'a> {
@@ -149,7 +149,6 @@ impl<'a> Decimal<'a> {
             // All digits are before the point, and zeros may follow them.
             Ok(point) if point >= digits && point > 0 => point,
             Ok(point) if point > 0 => digits.saturating_add(1),
-            Err(_) if self.point > 0 => usize::MAX, // where words have 32 bits
             _ => digits
                 .saturating_add(self.zeros_after_point())
                 .saturating_add(2),
@@ -158,11 +157,7 @@ impl<'a> Decimal<'a> {
     }
 
     fn zeros_after_point(&self) -> usize {
-        usize::try_from(self.point.saturating_neg()).unwrap_or(if self.point < 0 {
-            usize::MAX
-        } else {
-            0
-        })
+        usize::try_from(self.point.saturating_neg()).unwrap_or(0)
     }
 
     /// The byte of the plain text at `index`, which is below [`len`](Self::len).
@@ -234,16 +229,16 @@ fn split_at_byte(bytes: &[u8], is_separator: impl Fn(u8) -> bool) -> (&[u8], &[u
 }
 
 /// The value of an exponent's text, saturated; zero for none.
-fn exponent_value(text: &[u8]) -> i64 {
+fn exponent_value(text: &[u8]) -> isize {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
     };
-    let magnitude = digits.iter().fold(0_i64, |value, digit| {
+    let magnitude = digits.iter().fold(0_isize, |value, digit| {
         value
             .saturating_mul(10)
-            .saturating_add(i64::from(digit.wrapping_sub(b'0')))
+            .saturating_add(isize::from(digit.wrapping_sub(b'0')))
     });
     if negative {
         magnitude.saturating_neg()
@@ -266,6 +261,6 @@ fn trim_end_zeros(mut digits: &[u8]) -> &[u8] {
     digits
 }
 
-fn signed(len: usize) -> i64 {
-    i64::try_from(len).unwrap_or(i64::MAX)
+fn signed(len: usize) -> isize {
+    isize::try_from(len).unwrap_or(isize::MAX)
 }
