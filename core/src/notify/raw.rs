@@ -5,7 +5,10 @@
 
 use core::fmt;
 
-use super::word::{first_special, split_word};
+use super::{
+    text::Text,
+    word::{first_special, split_word},
+};
 
 /// One valid JSON value, without white space around it.
 #[derive(Clone, Copy)]
@@ -137,7 +140,8 @@ impl<'a> RawString<'a> {
     #[inline]
     pub(super) fn is(self, text: &str) -> bool {
         if self.escaped {
-            self.units().eq(text.chars().map(Unit::Scalar))
+            // A lone surrogate reads as U+FFFD, which is in none of the names that are asked for.
+            Text::trusted(self).bytes().eq(text.bytes())
         } else {
             self.contents == text.as_bytes()
         }
@@ -145,7 +149,15 @@ impl<'a> RawString<'a> {
 
     /// Whether this is Unicode text, that is, without lone surrogates (RFC 8259, section 8.2).
     pub(super) fn is_unicode(self) -> bool {
-        !self.escaped || self.units().all(|unit| unit != Unit::LoneSurrogate)
+        // Only an escape can be a lone surrogate.
+        let mut units = self.units();
+        while let Some((&byte, rest)) = units.rest.split_first() {
+            units.rest = rest;
+            if byte == b'\\' && units.unescape() == Some(Unit::LoneSurrogate) {
+                return false;
+            }
+        }
+        true
     }
 
     /// The unescaped string.

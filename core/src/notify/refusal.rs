@@ -221,55 +221,66 @@ pub(super) const PATH_CAPACITY: usize = 79;
 /// `subscriptions[3].filters.values.channel[2]`. One that is too long ends with `…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
-    text: heapless::String<PATH_CAPACITY, u8>,
+    /// UTF-8.
+    text: heapless::Vec<u8, PATH_CAPACITY, u8>,
     cut: bool,
 }
 
 impl Path {
     pub(super) const fn new() -> Self {
         Self {
-            text: heapless::String::new(),
+            text: heapless::Vec::new(),
             cut: false,
         }
     }
 
     fn as_str(&self) -> &str {
-        self.text.as_str()
+        core::str::from_utf8(&self.text).unwrap_or_default()
     }
 
     /// This path's member `name`.
     pub(super) fn member(self, name: &str) -> Self {
-        self.joined(name.chars())
+        self.joined(name.bytes())
     }
 
     /// This path's member of a name that comes from the message.
     pub(super) fn key(self, name: Text<'_>) -> Self {
-        self.joined(name.chars())
+        self.joined(name.bytes())
     }
 
     /// This path's element `index`.
     pub(super) fn element(mut self, index: usize) -> Self {
-        self.push('[');
-        decimal::digits(index).for_each(|digit| self.push(char::from(digit)));
-        self.push(']');
+        self.push(b'[');
+        decimal::digits(index).for_each(|digit| self.push(digit));
+        self.push(b']');
         self
     }
 
-    fn joined(mut self, name: impl Iterator<Item = char>) -> Self {
+    fn joined(mut self, name: impl Iterator<Item = u8>) -> Self {
         if !self.text.is_empty() {
-            self.push('.');
+            self.push(b'.');
         }
-        name.for_each(|character| self.push(character));
+        name.for_each(|byte| self.push(byte));
         self
     }
 
-    fn push(&mut self, character: char) {
-        if self.cut || self.text.push(character).is_ok() {
+    fn push(&mut self, byte: u8) {
+        if self.cut || self.text.push(byte).is_ok() {
             return;
         }
         self.cut = true;
-        while self.text.push(ELLIPSIS).is_err() && self.text.pop().is_some() {}
+        // Whole characters go, until there is room for the ellipsis.
+        let mut gone = byte;
+        while gone & 0xC0 == 0x80 || self.text.len() > PATH_CAPACITY - ELLIPSIS.len() {
+            match self.text.pop() {
+                Some(byte) => gone = byte,
+                None => break,
+            }
+        }
+        for byte in ELLIPSIS.bytes() {
+            let _ = self.text.push(byte);
+        }
     }
 }
 
-const ELLIPSIS: char = '…';
+const ELLIPSIS: &str = "…";
