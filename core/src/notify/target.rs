@@ -23,12 +23,16 @@ pub(super) struct Target<'a> {
 impl<'a> Target<'a> {
     /// Checks `value` against sections 2 to 4 of the protocol.
     pub(super) fn parse(value: Value<'a>, place: Place, limits: &Limits) -> Result<Self, Refusal> {
+        Self::check(value, place, limits).map_err(|misfit| place.refuse(&misfit))
+    }
+
+    fn check(value: Value<'a>, place: Place, limits: &Limits) -> Result<Self, Misfit<'a>> {
         if value.kind() != Kind::Object {
-            return Err(place.refuse(place.path(), Problem::WrongType("an object")));
+            return Err(Misfit::new(At::Whole, Problem::WrongType("an object")));
         }
         let members = Members::find(value);
-        let package = place.text("package", members.package)?;
-        let page = place.text("page", members.page)?;
+        let package = text("package", members.package)?;
+        let page = text("page", members.page)?;
         let values = place.values(members.filters)?;
         if let Some(values) = values {
             place.check_values(values, limits)?;
@@ -51,6 +55,33 @@ impl<'a> Target<'a> {
     }
 }
 
+/// What is wrong with a [`Target`]. It is small, because it passes through many hands; a
+/// [`Refusal`] holds its path.
+#[derive(Clone, Copy, Debug)]
+struct Misfit<'a> {
+    at: At<'a>,
+    problem: Problem,
+}
+
+/// What a [`Misfit`] is at.
+#[derive(Clone, Copy, Debug)]
+enum At<'a> {
+    Whole,
+    Member(&'static str),
+    /// The filter's `values`, or what of them these name.
+    Values(Option<Text<'a>>, Option<usize>),
+}
+
+impl<'a> Misfit<'a> {
+    const fn new(at: At<'a>, problem: Problem) -> Self {
+        Self { at, problem }
+    }
+
+    const fn of_values(problem: Problem) -> Self {
+        Self::new(At::Values(None, None), problem)
+    }
+}
+
 /// Where in the message a [`Target`] stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
@@ -60,39 +91,36 @@ pub(super) enum Place {
 }
 
 impl Place {
-    fn path(self) -> Path {
-        match self {
-            Self::Subscription(index) => Path::new().member("subscriptions").element(index),
-            Self::Notification => Path::new().member("notification"),
+    #[cold]
+    fn refuse(self, misfit: &Misfit<'_>) -> Refusal {
+        let (code, mut path) = match self {
+            Self::Subscription(index) => (
+                ErrorCode::InvalidSubscription,
+                Path::new().member("subscriptions").element(index),
+            ),
+            Self::Notification => (
+                ErrorCode::InvalidNotification,
+                Path::new().member("notification"),
+            ),
+        };
+        match misfit.at {
+            At::Whole => {}
+            At::Member(name) => path = path.member(name),
+            At::Values(key, index) => {
+                path = path.member("filters").member("values");
+                if let Some(key) = key {
+                    path = path.key(key);
+                }
+                if let Some(index) = index {
+                    path = path.element(index);
+                }
+            }
         }
-    }
-
-    fn values_path(self) -> Path {
-        self.path().member("filters").member("values")
-    }
-
-    fn refuse(self, path: Path, problem: Problem) -> Refusal {
-        let code = match self {
-            Self::Subscription(_) => ErrorCode::InvalidSubscription,
-            Self::Notification => ErrorCode::InvalidNotification,
-        };
-        Refusal::at(code, path, problem)
-    }
-
-    fn text<'a>(self, name: &'static str, value: Option<Value<'a>>) -> Result<Text<'a>, Refusal> {
-        let problem = match value {
-            None => Problem::Missing("a string"),
-            Some(value) => match value.string().map(Text::new) {
-                None => Problem::WrongType("a string"),
-                Some(None) => Problem::NotUnicode,
-                Some(Some(text)) => return Ok(text),
-            },
-        };
-        Err(self.refuse(self.path().member(name), problem))
+        Refusal::at(code, path, misfit.problem)
     }
 
     /// The `values` of `filters`, unless they stand for none.
-    fn values(self, filters: Option<Value<'_>>) -> Result<Option<Value<'_>>, Refusal> {
+    fn values<'a>(self, filters: Option<Value<'a>>) -> Result<Option<Value<'a>>, Misfit<'a>> {
         let Some(filters) = filters else {
             return Ok(None);
         };
@@ -101,8 +129,8 @@ impl Place {
             Kind::Null => return Ok(None),
             Kind::Array if is_empty(filters) => return Ok(None),
             Kind::Array | Kind::String | Kind::Number | Kind::True | Kind::False => {
-                return Err(self.refuse(
-                    self.path().member("filters"),
+                return Err(Misfit::new(
+                    At::Member("filters"),
                     Problem::WrongType("an object"),
                 ));
             }
@@ -123,13 +151,13 @@ impl Place {
             }))
     }
 
-    fn check_values(self, values: Value<'_>, limits: &Limits) -> Result<(), Refusal> {
+    fn check_values<'a>(self, values: Value<'a>, limits: &Limits) -> Result<(), Misfit<'a>> {
         let mut budget = Budget {
             left: limits.values,
             limit: limits.values,
         };
         if values.kind() != Kind::Object {
-            return self.check_scalars(values, || self.values_path(), &mut budget);
+            return check_scalars(None, values, &mut budget);
         }
         let max_keys = match self {
             Self::Subscription(_) => limits.constraints,
@@ -140,59 +168,57 @@ impl Place {
         // same name.
         for (index, (name, _)) in values.members().enumerate() {
             if index >= max_keys {
-                let problem = Problem::TooMany {
+                return Err(Misfit::of_values(Problem::TooMany {
                     what: "keys",
                     limit: max_keys,
-                };
-                return Err(self.refuse(self.values_path(), problem));
+                }));
             }
             if !name.is_unicode() {
-                return Err(self.refuse(self.values_path(), Problem::KeyNotUnicode));
+                return Err(Misfit::of_values(Problem::KeyNotUnicode));
             }
         }
-        EffectiveMembers::new(values).try_for_each(|(key, value)| {
-            self.check_scalars(value, || self.values_path().key(key), &mut budget)
+        EffectiveMembers::new(values)
+            .try_for_each(|(key, value)| check_scalars(Some(key), value, &mut budget))
+    }
+}
+
+fn text<'a>(name: &'static str, value: Option<Value<'a>>) -> Result<Text<'a>, Misfit<'a>> {
+    let problem = match value {
+        None => Problem::Missing("a string"),
+        Some(value) => match value.string().map(Text::new) {
+            None => Problem::WrongType("a string"),
+            Some(None) => Problem::NotUnicode,
+            Some(Some(text)) => return Ok(text),
+        },
+    };
+    Err(Misfit::new(At::Member(name), problem))
+}
+
+/// Checks a scalar or an array of scalars, which `key` names.
+fn check_scalars<'a>(
+    key: Option<Text<'a>>,
+    value: Value<'a>,
+    budget: &mut Budget,
+) -> Result<(), Misfit<'a>> {
+    if value.kind() != Kind::Array {
+        return check_scalar(value, At::Values(key, None), budget);
+    }
+    value
+        .elements()
+        .enumerate()
+        .try_for_each(|(index, element)| {
+            check_scalar(element, At::Values(key, Some(index)), budget)
         })
-    }
+}
 
-    /// Checks a scalar or an array of scalars, which `path` names.
-    fn check_scalars(
-        self,
-        value: Value<'_>,
-        path: impl Fn() -> Path,
-        budget: &mut Budget,
-    ) -> Result<(), Refusal> {
-        if value.kind() != Kind::Array {
-            return self.check_scalar(value, path, budget);
-        }
-        value
-            .elements()
-            .enumerate()
-            .try_for_each(|(index, element)| {
-                self.check_scalar(element, || path().element(index), budget)
-            })
-    }
-
-    fn check_scalar(
-        self,
-        value: Value<'_>,
-        path: impl Fn() -> Path,
-        budget: &mut Budget,
-    ) -> Result<(), Refusal> {
-        let problem = match Scalar::try_from(value) {
-            Ok(_) => {
-                return budget
-                    .spend()
-                    .map_err(|problem| self.refuse(self.values_path(), problem));
-            }
-            Err(NotComparable::Container) => {
-                Problem::WrongType("a string, number, boolean or null")
-            }
-            Err(NotComparable::LoneSurrogate) => Problem::NotUnicode,
-            Err(NotComparable::NumberTooLong) => Problem::NumberTooLong,
-        };
-        Err(self.refuse(path(), problem))
-    }
+fn check_scalar<'a>(value: Value<'a>, at: At<'a>, budget: &mut Budget) -> Result<(), Misfit<'a>> {
+    let problem = match Scalar::try_from(value) {
+        Ok(_) => return budget.spend().map_err(Misfit::of_values),
+        Err(NotComparable::Container) => Problem::WrongType("a string, number, boolean or null"),
+        Err(NotComparable::LoneSurrogate) => Problem::NotUnicode,
+        Err(NotComparable::NumberTooLong) => Problem::NumberTooLong,
+    };
+    Err(Misfit::new(at, problem))
 }
 
 /// How many more scalars a filter may have.
