@@ -1,5 +1,7 @@
 //! Which message is refused with which code and path, and what the refusal says.
 
+use proptest::prelude::*;
+
 use super::{client_text, parse_default, prelude::*, publisher_text};
 use crate::notify::{ErrorCode, Limits, Message, Refusal, parse};
 
@@ -425,6 +427,23 @@ fn long_paths_are_cut_visibly() {
         "{}",
         refusal.path().len()
     );
+}
+
+proptest! {
+    #[test]
+    fn a_path_is_cut_between_characters_and_as_late_as_the_ellipsis_allows(
+        key in "[a-z]{0,50}(é|€|😀|b){0,30}",
+    ) {
+        let refusal = refusal(&client_values(&format!(r#"{{"{key}":[[]]}}"#)));
+        let mut expected = format!("subscriptions[0].filters.values.{key}[0]");
+        if expected.len() > 79 {
+            while expected.len() + "…".len() > 79 {
+                expected.pop();
+            }
+            expected.push('…');
+        }
+        prop_assert_eq!(refusal.path(), expected);
+    }
 }
 
 #[test]
