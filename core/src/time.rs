@@ -7,6 +7,19 @@ use core::time::Duration;
 /// All instants given to one connection must share an origin and must not run
 /// backwards; a driver converts from its own monotonic clock. Arithmetic
 /// saturates at both ends, so no value can make the core panic.
+///
+/// ```
+/// use campanile_core::Instant;
+///
+/// let start = std::time::Instant::now();
+/// let now = Instant::ZERO.after(start.elapsed());
+/// // And back, for a timer: a moment, or how long it is until then.
+/// let deadline = now.after(std::time::Duration::from_secs(10));
+/// let at = start + deadline.since(Instant::ZERO);
+/// let wait = deadline.since(now);
+/// assert_eq!(wait, std::time::Duration::from_secs(10));
+/// # assert!(at > start);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 

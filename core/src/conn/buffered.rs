@@ -30,7 +30,10 @@ pub const BUFFER: usize = 16 * 1024;
 ///    [`handle_timeout`](Self::handle_timeout) instead.
 /// 3. Take the [`events`](Self::events) or the [`messages`](Self::messages).
 ///
-/// Any of these may be repeated or left out for a while: no byte is lost.
+/// Any of these may be repeated or left out for a while: no byte is lost. After
+/// [`receive_eof`](Self::receive_eof) and [`handle_timeout`](Self::handle_timeout) simply start
+/// over. Bytes given to [`new`](Self::new) are there before the first read: begin with
+/// [`events`](Self::events), or ask [`is_understood`](Self::is_understood) first.
 pub struct Buffered<R: Role> {
     conn: Connection<R>,
     incoming: Incoming,
@@ -157,8 +160,8 @@ impl<R: Role> Buffered<R> {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` if there is nothing to
-    /// wait for.
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` only when it is over,
+    /// or open with [`Config::ping_interval`] off.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.opening {
@@ -167,7 +170,8 @@ impl<R: Role> Buffered<R> {
         }
     }
 
-    /// The time is `now`: sends a Ping that is due, gives up a peer that is overdue.
+    /// The time is `now`: sends a Ping that is due, gives up a peer that is overdue. It may be called
+    /// too early, which does nothing, or late.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let Some(opening) = &mut self.opening {
             opening.handle_timeout(now);
@@ -182,6 +186,9 @@ impl<R: Role> Buffered<R> {
     }
 
     /// What the bytes mean that had arrived by `now`: messages as they come, in chunks.
+    ///
+    /// A broken rule is told once, as an `Err`; the Close frame that answers it is then
+    /// [`unsent`](Self::unsent), and whatever still comes is swallowed without an event.
     pub fn events(&mut self, now: Instant) -> Events<'_, R> {
         self.listen(false, now)
     }
@@ -275,7 +282,9 @@ impl<R: Role> Buffered<R> {
         mem::replace(&mut self.outgoing.shut_down, false)
     }
 
-    /// Whether the transport is of no more use.
+    /// Whether the transport is of no more use. What is still [`unsent`](Self::unsent) may be offered
+    /// to it as far as it takes that without waiting. Who sends everything before reading on has
+    /// nothing left but what an overdue peer did not take, and may drop it.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.outgoing.over

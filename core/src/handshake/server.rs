@@ -28,8 +28,9 @@ impl ServerHandshake {
         }
     }
 
-    /// Looks at `bytes`, which is everything received so far (more on each call), and gives the
-    /// request once its head is complete. `headers` are slots to parse into, one for each header
+    /// Looks at `bytes`, which is everything received so far, from the first byte on each call, and
+    /// gives the request once its head is complete. There is a verdict at the latest when
+    /// [`Limits::head_bytes`] are there. `headers` are slots to parse into, one for each header
     /// field that is acceptable.
     ///
     /// Called again after a verdict, it gives the same verdict. A shorter `bytes` than last time is
