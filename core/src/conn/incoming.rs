@@ -79,7 +79,7 @@ impl Incoming {
     /// processor could not hold it. `frame_left` bytes of a frame are still to come.
     pub(super) fn space(&mut self, frame_left: u64) -> &mut [u8] {
         // What is kept is moved while it is little, so that a message has the buffer before it.
-        if self.unread.end.saturating_sub(self.start()) <= LITTLE {
+        if self.kept() <= LITTLE {
             self.move_to_front();
         }
         let left = usize::try_from(frame_left).unwrap_or(usize::MAX);
@@ -125,11 +125,18 @@ impl Incoming {
         self.understood &= count == 0;
     }
 
-    /// Gives back what a large message took and nobody needs now.
+    /// Gives back what a large message took and nobody needs now: in the middle of one, nothing.
     pub(super) fn release(&mut self) {
-        self.move_to_front();
-        self.buffer.truncate(BUFFER.max(self.unread.end));
-        self.buffer.shrink_to_fit();
+        if self.kept() <= LITTLE {
+            self.move_to_front();
+            self.buffer.truncate(BUFFER);
+            self.buffer.shrink_to_fit();
+        }
+    }
+
+    /// How many bytes cannot be forgotten.
+    fn kept(&self) -> usize {
+        self.unread.end.saturating_sub(self.start())
     }
 
     /// Where what is kept begins.
