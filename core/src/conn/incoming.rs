@@ -278,7 +278,9 @@ impl<'a, R: Role> Events<'a, R> {
             && len <= SHORT
         {
             // It is not all here, and unmasked in one go when it is.
-            self.conn.heard();
+            if !*self.understood {
+                self.conn.heard();
+            }
             *self.understood = true;
             return None;
         }

@@ -37,6 +37,8 @@ pub(super) struct Receiving {
     first: bool,
     /// A violation behind the bytes that were handed out last.
     found: Option<Violation>,
+    /// How many bytes of the input were left over last time: they are no news.
+    seen: u16,
 }
 
 impl Receiving {
@@ -52,6 +54,7 @@ impl Receiving {
             fin: false,
             first: false,
             found: None,
+            seen: 0,
         }
     }
 
@@ -210,6 +213,7 @@ impl<R: Role> Connection<R> {
             return result.map(Some);
         }
         if input.rest().is_empty() && self.receiving.found.is_none() {
+            self.receiving.seen = 0;
             return Ok(None);
         }
         self.receive_any(input, now)
@@ -222,7 +226,7 @@ impl<R: Role> Connection<R> {
         input: &mut Input<'b>,
         now: Instant,
     ) -> Option<Result<Event<'b>, Violation>> {
-        if !self.state.hears() {
+        if self.state != State::Open {
             return None;
         }
         let result = self.whole_message(input)?;
@@ -240,13 +244,19 @@ impl<R: Role> Connection<R> {
         input: &mut Input<'b>,
         now: Instant,
     ) -> Result<Option<Event<'b>>, Violation> {
+        if self.state != State::Open {
+            self.handle_timeout(now); // bytes do not put the end off
+        }
         if !self.state.hears() {
             input.take(usize::MAX);
             return Ok(None);
         }
-        self.timers.heard(&self.config);
-        self.next_event(input, now)
-            .map_err(|violation| self.fail(violation, input, now))
+        if input.rest().len() > usize::from(self.receiving.seen) {
+            self.timers.heard(&self.config);
+        }
+        let event = self.next_event(input, now);
+        self.receiving.seen = u16::try_from(input.rest().len()).unwrap_or(u16::MAX);
+        event.map_err(|violation| self.fail(violation, input, now))
     }
 
     #[cold]

@@ -113,3 +113,46 @@ fn a_close_frame_still_queued_goes_out_when_the_peer_has_shut_down_its_side() {
     transmit(&mut conn, &mut input, &mut told);
     assert_eq!(told, [close_frame(CloseCode::NORMAL, ""), Told::Disconnect]);
 }
+
+#[test]
+fn bytes_that_were_left_over_are_no_sign_of_life() {
+    let mut side = server();
+    side.receive(&masked(Text, true, b"half a head")[..1]);
+    side.next_deadline().receive(b""); // a driver may look at them once more
+    side.next_deadline();
+    assert_eq!(side.told(), [ping(), Told::Disconnect]);
+    assert_eq!(side.conn.closed_by(), Some(CloseCause::Overdue));
+}
+
+#[test]
+fn one_more_byte_of_a_head_is_a_sign_of_life() {
+    let bytes = masked(Ping, true, &[b'p'; 100]);
+    let mut side = server();
+    side.receive(&bytes[..50]);
+    side.next_deadline().receive(&bytes[50..51]);
+    side.next_deadline().receive(&bytes[51..]);
+    side.next_deadline().receive(&bytes[..20]);
+    side.next_deadline();
+    assert_eq!(side.conn.state(), State::Open);
+}
+
+#[test]
+fn a_peer_that_never_stops_sending_cannot_put_the_end_off() {
+    let closing = |side: &mut Side<Server>| {
+        side.close(CloseCode::NORMAL, "");
+    };
+    let failed = |side: &mut Side<Server>| {
+        side.receive(&plain(Text, true, b"not masked"));
+    };
+    for end in [closing as fn(&mut Side<Server>), failed] {
+        let mut side = server();
+        end(&mut side);
+        side.told();
+        let deadline = side.conn.poll_timeout().unwrap();
+        side.receive(&masked(Text, true, b"and on"));
+        assert_eq!(side.told(), []);
+        side.now = deadline;
+        side.receive(&masked(Text, true, b"and on"));
+        assert_eq!(side.told(), [Told::Disconnect]);
+    }
+}
