@@ -14,8 +14,8 @@ use super::{
     incoming::Incoming, opening::Opening,
 };
 
-/// How much to read at once, and what [`Buffered::space`] offers: enough that a system call is
-/// cheap against its bytes, and not more than the first cache of a processor holds.
+/// The most that [`Buffered::space`] offers at once, in bytes (feature `alloc`): enough that a system
+/// call is cheap against its bytes, and not more than the first cache of a processor holds.
 pub const BUFFER: usize = 16 * 1024;
 
 /// A [`Connection`] with a buffer for the bytes on their way in and one for those on their way out:
@@ -30,7 +30,9 @@ pub const BUFFER: usize = 16 * 1024;
 ///    [`handle_timeout`](Self::handle_timeout) instead.
 /// 3. Take the [`events`](Self::events) or the [`messages`](Self::messages).
 ///
-/// Any of these may be repeated or left out for a while: no byte is lost. After
+/// Any of these may be repeated or left out for a while: no byte is lost, if the events are read to
+/// their end before [`receive_eof`](Self::receive_eof), which ends the connection. Who reads nothing
+/// while something is [`unsent`](Self::unsent) bounds what a peer can make grow. After
 /// [`receive_eof`](Self::receive_eof) and [`handle_timeout`](Self::handle_timeout) simply start
 /// over. Bytes given to [`new`](Self::new) are there before the first read: begin with
 /// [`events`](Self::events), or ask [`is_understood`](Self::is_understood) first.
@@ -138,7 +140,8 @@ impl<R: Role> Buffered<R> {
         }
     }
 
-    /// The transport has delivered its last byte.
+    /// The transport has delivered its last byte: the connection is over, at once (RFC 6455 section
+    /// 7.1.4). What was not taken as events before is swallowed.
     pub fn receive_eof(&mut self, now: Instant) {
         if let Some(opening) = &mut self.opening {
             opening.lost();
@@ -196,8 +199,8 @@ impl<R: Role> Buffered<R> {
     /// The same with whole messages: each [`Data`](super::Data) is `first` and `last`.
     ///
     /// Messages grow where they arrive, without a copy unless they are fragmented, and the buffer
-    /// grows with them up to twice [`Config::max_message`]. It stays that large until
-    /// [`release`](Self::release).
+    /// grows with them, in the end to twice [`Config::max_message`] and a few times [`BUFFER`] at
+    /// most. It stays that large until [`release`](Self::release).
     ///
     /// After [`events`](Self::events) has handed out the beginning of a message, the rest of it
     /// comes as one chunk; the other way round, `events` starts with what there is.
@@ -233,12 +236,13 @@ impl<R: Role> Buffered<R> {
         }
     }
 
-    /// Gives back the memory that a large message took, as far as nothing is in it.
+    /// Gives back the memory that a large message took; does nothing in the middle of one.
     pub fn release(&mut self) {
         self.incoming.release();
     }
 
-    /// Queues a whole message.
+    /// Queues a whole message. A text must be UTF-8 (RFC 6455 section 5.6), which is not checked. The
+    /// queue has no bound: watch the length of [`unsent`](Self::unsent).
     ///
     /// # Errors
     /// [`SendError::Closing`] when the connection is closing, or not open yet.
@@ -250,7 +254,7 @@ impl<R: Role> Buffered<R> {
     ///
     /// # Errors
     /// [`SendError::Closing`] when that is under way or the connection not open yet,
-    /// [`SendError::PayloadTooLong`] for a long reason.
+    /// [`SendError::PayloadTooLong`] for a reason of more than 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str, now: Instant) -> Result<(), SendError> {
         let mut out = [0; MAX_CONTROL];
         let frame = self.conn.close(code, reason, &mut out, now)?;
@@ -258,7 +262,7 @@ impl<R: Role> Buffered<R> {
         Ok(())
     }
 
-    /// What is to be written to the transport.
+    /// What is to be written to the transport, in order.
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
         let Outgoing { bytes, written, .. } = &self.outgoing;
@@ -276,7 +280,8 @@ impl<R: Role> Buffered<R> {
         }
     }
 
-    /// Whether, when everything is sent, the writing direction is to be shut down; asks only once.
+    /// Whether the writing direction is to be shut down (RFC 6455 section 7.1.1). Ask when nothing is
+    /// [`unsent`](Self::unsent): it is told only once, even if something is.
     #[must_use]
     pub const fn take_shutdown(&mut self) -> bool {
         mem::replace(&mut self.outgoing.shut_down, false)

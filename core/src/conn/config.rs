@@ -8,19 +8,24 @@ use core::time::Duration;
 /// milliseconds, and none is longer than 49 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The largest message, in bytes of payload over all its fragments.
+    /// The largest message, in bytes of payload over all its fragments; a larger one is
+    /// [`MessageTooBig`](super::Violation::MessageTooBig).
     pub max_message: u64,
-    /// The largest number of fragments of one message, empty ones included.
+    /// The largest number of fragments of one message, empty ones included, at least 1; more are
+    /// [`TooManyFragments`](super::Violation::TooManyFragments).
     pub max_fragments: u32,
-    /// Pings and Pongs that are accepted per second in the long run; 0 means no bound.
+    /// Pings and Pongs that are accepted per second in the long run; more are
+    /// [`ControlFlood`](super::Violation::ControlFlood). 0 means no bound, whatever the burst.
     pub control_rate: u16,
     /// Pings and Pongs that are accepted at once, on top of the rate.
     pub control_burst: u16,
-    /// How often we send a Ping; `None` means never.
+    /// How often we send a Ping (section 5.5.2), also to a peer that talks; `None` means never.
     pub ping_interval: Option<Duration>,
-    /// How long after such a Ping the peer may be silent before it counts as dead.
+    /// How long after a Ping the peer may be silent before the transport is dropped; any byte is a
+    /// sign of life.
     pub pong_timeout: Duration,
-    /// How long we wait for the peer's part of the closing handshake and for the end of its bytes.
+    /// How long we wait for the peer's Close, and after it for the end of its bytes (section 7.1.1),
+    /// each time so long, whatever it sends meanwhile.
     pub close_timeout: Duration,
 }
 

@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::wire::{CloseCode, CloseError, HeadError};
 
-/// A rule that the peer broke; the connection is failed with [`close_code`](Self::close_code)
-/// (RFC 6455 section 7.1.7).
+/// A rule that the peer broke: the connection is failed (RFC 6455 section 7.1.7), with the
+/// [`close_code`](Self::close_code) 1002 where no other one is named here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Violation {
@@ -29,19 +29,22 @@ pub enum Violation {
     UnexpectedContinuation,
     /// A new message while another one is unfinished (section 5.4).
     InterleavedMessage,
-    /// Text that is not UTF-8 (section 8.1).
+    /// Text that is not UTF-8 (section 8.1): close code 1007.
     InvalidUtf8,
     /// A Close payload of one byte (section 5.5.1).
     TruncatedCloseCode,
     /// A close code that must not be on the wire (section 7.4).
     InvalidCloseCode,
-    /// A close reason that is not UTF-8 (section 5.5.1).
+    /// A close reason that is not UTF-8 (section 5.5.1): close code 1007.
     InvalidCloseReason,
-    /// A message larger than [`Config::max_message`](super::Config::max_message).
+    /// A message larger than [`Config::max_message`](super::Config::max_message): close code 1009
+    /// (section 10.4).
     MessageTooBig,
-    /// More fragments than [`Config::max_fragments`](super::Config::max_fragments).
+    /// More fragments than [`Config::max_fragments`](super::Config::max_fragments): close code 1008
+    /// (section 10.4).
     TooManyFragments,
-    /// Control frames faster than [`Config::control_rate`](super::Config::control_rate).
+    /// Pings and Pongs faster than [`Config::control_rate`](super::Config::control_rate): close code
+    /// 1008 (section 10.4).
     ControlFlood,
 }
 
@@ -131,8 +134,10 @@ impl From<CloseError> for Violation {
 #[non_exhaustive]
 pub enum SendError {
     /// Our Close frame is sent or the connection is over: nothing may follow (section 5.5.1).
+    /// Or a buffered connection is not open yet.
     Closing,
-    /// A message of the other kind is unfinished: finish it first (section 5.4).
+    /// A message of ours is unfinished: finish it first (section 5.4). Only its own fragments, of its
+    /// kind, may follow it.
     Unfinished,
     /// The buffer is too small.
     BufferTooSmall {

@@ -10,13 +10,13 @@ use super::Violation;
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// A piece of a message.
+    /// A piece of a message (sections 5.4 and 5.6); an [`Assembler`](super::Assembler) makes it whole.
     Data(Data<'b>),
-    /// A Ping; [`poll_transmit`](super::Connection::poll_transmit) has the answer.
+    /// A Ping and its payload, at most 125 bytes (section 5.5.2); [`poll_transmit`](super::Connection::poll_transmit) has the answer.
     Ping(&'b [u8]),
-    /// A Pong, asked for or not (section 5.5.3).
+    /// A Pong and its payload, at most 125 bytes, asked for or not (section 5.5.3).
     Pong(&'b [u8]),
-    /// A Close: nothing more will be heard. [`poll_transmit`](super::Connection::poll_transmit) has
+    /// A Close, `None` if it has no code (section 5.5.1): nothing more will be heard. [`poll_transmit`](super::Connection::poll_transmit) has
     /// the answer.
     Close(Option<ClosePayload<'b>>),
 }
@@ -55,7 +55,7 @@ impl fmt::Debug for Data<'_> {
 pub enum Transmit<'o> {
     /// Send these bytes: one whole frame.
     Bytes(&'o [u8]),
-    /// When everything is sent, shut down the writing direction (a FIN), and go on reading.
+    /// When everything is sent, shut down the writing direction (a FIN), and go on reading (section 7.1.1).
     ShutdownWrite,
     /// Send what is queued as far as it goes without waiting, then drop the transport.
     Disconnect,
@@ -70,9 +70,9 @@ pub enum CloseCause {
     Peer(Option<CloseCode>),
     /// The peer broke a rule.
     Violation(Violation),
-    /// The transport ended without a closing handshake.
+    /// The transport ended before a closing handshake did.
     Eof,
-    /// The peer did not answer in time.
+    /// The peer was silent after a Ping, or late with its part of the closing handshake.
     Overdue,
 }
 
@@ -89,8 +89,9 @@ impl fmt::Display for CloseCause {
 }
 
 impl CloseCause {
-    /// The close code that describes it, as section 7.1.5 has it: 1005 for a
-    /// Close without a code, 1006 for an end without a Close.
+    /// The close code that describes it, for logs: ours where we closed or the peer broke a rule, the
+    /// peer's where it closed, 1005 for a Close without a code, 1006 for an end without a Close
+    /// (sections 7.1.5 and 7.4.1). The last two are never on the wire.
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {

@@ -187,7 +187,8 @@ impl Incoming {
     }
 }
 
-/// The events in the bytes that have arrived, until more are needed.
+/// The events in the bytes that have arrived, until more are needed (feature `alloc`). What it did
+/// not give when it is dropped comes next time.
 ///
 /// An event borrows the buffer and not this, so one may [`send`](Self::send) while holding one.
 pub struct Events<'a, R: Role> {
@@ -208,7 +209,7 @@ pub struct Events<'a, R: Role> {
 }
 
 impl<R: Role> Events<'_, R> {
-    /// Queues a whole message.
+    /// Queues a whole message. A text must be UTF-8 (RFC 6455 section 5.6), which is not checked.
     ///
     /// # Errors
     /// [`SendError::Closing`] when the connection is closing.

@@ -13,9 +13,10 @@ use super::MaskSource;
 ///
 /// What it is not: a cryptographic random generator. The standard library promises neither the hash
 /// nor where the keys come from (on a few targets without a system they are fixed), and the keys of
-/// one thread's `RandomState`s are related. RFC 6455 section 10.3 wants a strong source wherever
-/// untrusted parties choose what is sent and an intermediary may misread it; give the client one
-/// then, for which a closure will do.
+/// one thread's `RandomState`s are related. RFC 6455 section 5.3 demands a strong source of
+/// entropy for every key, so this falls short of its letter; section 10.3 says what for: untrusted
+/// parties who choose what is sent, and an intermediary that may misread it. Where that can be, give
+/// the client a cryptographic source, for which a closure will do.
 pub struct HashedMasks<S> {
     state: S,
     drawn: u64,

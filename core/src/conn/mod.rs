@@ -72,8 +72,9 @@ pub const MAX_LEFTOVER: usize = MAX_CONTROL - 1;
 ///    write whole frames into a buffer of the caller's; bytes appended to the transport in the
 ///    order in which they came out are valid on the wire.
 /// 5. **Time.** Call [`handle_timeout`](Self::handle_timeout) at or after
-///    [`poll_timeout`](Self::poll_timeout); late is allowed. When the transport has no more bytes,
-///    call [`receive_eof`](Self::receive_eof).
+///    [`poll_timeout`](Self::poll_timeout); late is allowed, and too early does nothing. When the
+///    transport has no more bytes, and all of them were received, call
+///    [`receive_eof`](Self::receive_eof). Then go on with 2 and 3 as after bytes.
 ///
 /// After a [`Violation`] the Close frame is queued, further input is swallowed, and `poll_transmit`
 /// says when to shut the transport down. No order of calls is an error of its own.
@@ -130,7 +131,8 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// The transport has delivered its last byte.
+    /// The transport has delivered its last byte: the connection is over, at once (section 7.1.4).
+    /// Receive what came before it first; what was not received is swallowed.
     pub fn receive_eof(&mut self, now: Instant) {
         self.signal(Signal::Eof, CloseCause::Eof, now);
     }

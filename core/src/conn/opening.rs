@@ -18,7 +18,7 @@ use super::Config;
 /// nothing costs no more.
 const STEP: usize = 1024;
 
-/// Why a server's connection did not get past its opening handshake.
+/// Why a server's connection did not get past its opening handshake (feature `alloc`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpeningError {

@@ -30,11 +30,13 @@ pub struct Client<M: MaskSource>(pub M);
 
 /// Where a client takes its masking keys from.
 ///
-/// Section 10.3 wants keys that cannot be predicted from earlier ones, so that no page in a
-/// browser can choose what is on the wire: use a generator that is cryptographically strong
-/// wherever untrusted parties choose what is sent.
+/// Section 5.3 demands a fresh key for each frame, from a strong source of entropy, which cannot be
+/// predicted from earlier ones; section 10.3 says why: no page in a browser may choose what is on the
+/// wire. Use a cryptographically strong generator; any `FnMut() -> [u8; 4]` is a source.
+/// [`HashedMasks`](super::HashedMasks) is one without a generator, and says what that means.
 pub trait MaskSource {
-    /// A fresh key.
+    /// A fresh key: asked for once a frame, control frames included, and for a frame that then does
+    /// not fit its buffer.
     fn next_mask(&mut self) -> [u8; 4];
 }
 

@@ -27,11 +27,14 @@ impl<R: Role> Connection<R> {
         Ok(())
     }
 
-    /// Writes a data frame into `out`: a whole message, or with `last` false a fragment of one.
+    /// Writes a data frame into `out`: a whole message, or with `last` false a fragment of one
+    /// (section 5.4), whose fragments all have its `kind`. A text must be UTF-8 (section 5.6), which
+    /// is not checked. Room for the payload and [`MAX_HEAD`](crate::wire::MAX_HEAD) bytes is always
+    /// enough.
     ///
     /// # Errors
     /// [`SendError::Closing`], [`SendError::Unfinished`] or [`SendError::BufferTooSmall`]; nothing
-    /// is written or changed then.
+    /// is written then, and the connection is as before.
     #[inline]
     pub fn encode<'o>(
         &mut self,
@@ -46,7 +49,9 @@ impl<R: Role> Connection<R> {
         Ok(frame)
     }
 
-    /// Writes a Ping into `out` and waits for a sign of life as for a Ping of its own.
+    /// Writes a Ping into `out` (section 5.5.2). A sign of life is due within
+    /// [`Config::pong_timeout`](super::Config::pong_timeout), also where pings are off; if one is
+    /// awaited already, that deadline stays.
     ///
     /// # Errors
     /// [`SendError::Closing`], or [`SendError::PayloadTooLong`] beyond 125 bytes.
@@ -66,8 +71,9 @@ impl<R: Role> Connection<R> {
         Ok(self.control_frame(OpCode::Ping, &[payload], out))
     }
 
-    /// Starts the closing handshake: writes the Close frame into `out`. Nothing can be sent after
-    /// it.
+    /// Starts the closing handshake (section 7.1.2): writes the Close frame into `out`. Nothing can be
+    /// sent after it; messages of the peer are still heard until its Close, which is due within
+    /// [`Config::close_timeout`](super::Config::close_timeout).
     ///
     /// # Errors
     /// [`SendError::Closing`] if a Close frame is sent or due already, or
@@ -155,8 +161,8 @@ impl<R: Role> Connection<R> {
 }
 
 impl Connection<Server> {
-    /// The head of a data frame whose payload of `len` bytes the caller sends behind it, from
-    /// where it is.
+    /// The head of a data frame whose payload of `len` bytes, below 2^63, the caller sends behind it,
+    /// from where it is. A text must be UTF-8 (section 5.6), which is not checked.
     ///
     /// # Errors
     /// [`SendError::Closing`] or [`SendError::Unfinished`].
@@ -177,7 +183,8 @@ impl Connection<Server> {
 }
 
 impl<M: MaskSource> Connection<Client<M>> {
-    /// Masks `payload` in place and answers the head that goes before it.
+    /// Masks `payload` in place and answers the head that goes before it. A text must be UTF-8
+    /// (section 5.6), which is not checked.
     ///
     /// # Errors
     /// [`SendError::Closing`] or [`SendError::Unfinished`]; the payload is as it was then.
@@ -206,7 +213,7 @@ pub struct Prepared<'p> {
 }
 
 impl<'p> Prepared<'p> {
-    /// Writes the frame into `out`.
+    /// Writes the frame into `out`. A text must be UTF-8 (section 5.6), which is not checked.
     ///
     /// # Errors
     /// [`SendError::BufferTooSmall`].
@@ -215,7 +222,8 @@ impl<'p> Prepared<'p> {
         Ok(Self { bytes })
     }
 
-    /// The head of such a frame, for a caller that puts the two together itself.
+    /// The head of such a frame, for a caller that puts the two together itself; the payload has
+    /// `len` bytes, below 2^63.
     #[must_use]
     pub fn head(kind: Kind, len: u64) -> EncodedHead {
         head(kind.into(), len, true, None)

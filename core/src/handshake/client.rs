@@ -23,9 +23,11 @@ pub struct Opening<'a> {
     pub origin: Option<&'a str>,
     /// The subprotocols on offer, the favourite first.
     pub protocols: &'a [&'a str],
-    /// The extensions on offer, as `Sec-WebSocket-Extensions` has them.
+    /// The extensions on offer, as `Sec-WebSocket-Extensions` has them (section 9.1). A
+    /// [`Connection`](crate::conn::Connection) has none so far, and fails a peer that uses one.
     pub extensions: Option<&'a str>,
-    /// More header fields, `Authorization` for one.
+    /// More header fields, `Authorization` for one; none that
+    /// [`start`](ClientHandshake::start) writes itself, and none that announces a body.
     pub headers: &'a [(&'a str, &'a str)],
 }
 

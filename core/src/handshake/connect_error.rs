@@ -7,7 +7,7 @@ use core::fmt;
 use super::{BadResponse, HANDSHAKE_TIME, WriteError};
 
 /// Why a client's connection did not get past its opening handshake; `E` is what a transport
-/// reports.
+/// reports (feature `alloc`). Nothing in this crate makes one: it is for adapters.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError<E> {

@@ -215,7 +215,7 @@ pub enum BadResponse<'b> {
         /// The number of slots.
         limit: usize,
     },
-    /// Status 3xx. RFC 6455, section 4.2.2 lets a client follow it; nothing here does.
+    /// Status 3xx. RFC 6455, section 4.1 lets a client follow it; nothing here does.
     Redirect {
         /// The status.
         status: u16,

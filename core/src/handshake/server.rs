@@ -238,7 +238,8 @@ impl fmt::Debug for Request<'_, '_> {
 pub struct Reply<'a> {
     /// The subprotocol to speak, one of [`Request::protocols`].
     pub protocol: Option<Subprotocol<'a>>,
-    /// The extensions to use, as `Sec-WebSocket-Extensions` has them.
+    /// The extensions to use, as `Sec-WebSocket-Extensions` has them (section 4.2.2). A
+    /// [`Connection`](crate::conn::Connection) has none so far, and fails a peer that uses one.
     pub extensions: Option<&'a str>,
 }
 

@@ -61,12 +61,13 @@ impl Line {
         self.conn.receive(input, now)
     }
 
-    /// The socket has delivered its last byte.
+    /// The socket has delivered its last byte: the connection is over, at once.
     pub fn receive_eof(&mut self, now: Instant) {
         self.conn.receive_eof(now);
     }
 
-    /// Lets a deadline expire; whether one did.
+    /// Lets a deadline expire; whether one did. If so, call [`transmit`](Self::transmit). A line does
+    /// not say when: call this at a fixed pace, which is how late it may be.
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         let due = self.conn.poll_timeout().is_some_and(|at| at <= now);
         if due {
@@ -107,7 +108,8 @@ impl Line {
         self.queue(message)
     }
 
-    /// Starts the closing handshake; whether it was not under way before.
+    /// Starts the closing handshake (RFC 6455 section 7.1.2). `false`: it was under way before, or the
+    /// reason is longer than [`MAX_CLOSE_REASON`](crate::wire::MAX_CLOSE_REASON).
     pub fn close(&mut self, ending: Ending, now: Instant) -> bool {
         let mut out = [0; MAX_CONTROL];
         let Ok(frame) = self

@@ -80,7 +80,7 @@ impl Hub {
         }
     }
 
-    /// Opens a session; `None` if 2^32 of them are open already.
+    /// Opens a session; `None` if no place is left, of which there are 2^32.
     pub fn open(&mut self, rights: Rights) -> Option<SessionId> {
         let index = match self.free.pop() {
             Some(index) => index,

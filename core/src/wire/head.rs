@@ -56,21 +56,21 @@ pub enum Decoded {
 /// A head that breaks a rule of RFC 6455 section 5; the peer is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadError {
-    /// A reserved bit is set and no extension that gives it a meaning was negotiated.
+    /// A reserved bit is set and no extension that gives it a meaning was negotiated (section 5.2).
     ReservedBits,
-    /// The opcode is reserved.
+    /// The opcode is reserved (section 5.2).
     ReservedOpcode,
-    /// A control frame is a fragment.
+    /// A control frame is a fragment (section 5.5).
     FragmentedControl,
-    /// A control frame has a payload of more than 125 bytes.
+    /// A control frame has a payload of more than 125 bytes (section 5.5).
     OversizedControl,
-    /// The payload is not masked and must be.
+    /// The payload is not masked and must be (section 5.1).
     Unmasked,
-    /// The payload is masked and must not be.
+    /// The payload is masked and must not be (section 5.1).
     Masked,
-    /// The length takes more bytes than it needs.
+    /// The length takes more bytes than it needs (section 5.2).
     NonMinimalLength,
-    /// The length has its highest bit set.
+    /// The length has its highest bit set (section 5.2).
     LengthTooLarge,
 }
 
@@ -231,7 +231,8 @@ impl EncodedHead {
 }
 
 impl FrameHead {
-    /// The bytes of this head, with the length in its shortest form.
+    /// The bytes of this head, with the length in its shortest form (section 5.2). Nothing is checked:
+    /// a head that breaks a rule is encoded as it is.
     #[inline]
     #[must_use]
     pub fn encode(&self) -> EncodedHead {

@@ -30,7 +30,8 @@ impl Utf8Validator {
     /// Takes the next piece of the text.
     ///
     /// # Errors
-    /// The index in `piece` of the first byte that makes the text invalid.
+    /// The index in `piece` of the first byte that makes the text invalid. The validator is of no
+    /// more use then.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), usize> {
         let mut done = 0_usize;
         let mut rest = piece;
