@@ -277,14 +277,30 @@ impl<R: Role> Buffered<R> {
             bytes.clear();
             bytes.shrink_to(BUFFER);
             *written = 0;
+        } else if *written > BUFFER.max(bytes.len() / 2) {
+            bytes.drain(..*written); // less than was written is moved
+            *written = 0;
         }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn queued_memory(&self) -> usize {
+        self.outgoing.bytes.capacity()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn buffer_len(&self) -> usize {
+        self.incoming.buffer_len()
     }
 
     /// Whether the writing direction is to be shut down (RFC 6455 section 7.1.1). Ask when nothing is
     /// [`unsent`](Self::unsent): it is told only once, even if something is.
     #[must_use]
     pub const fn take_shutdown(&mut self) -> bool {
-        mem::replace(&mut self.outgoing.shut_down, false)
+        let Outgoing {
+            shut_down, told, ..
+        } = &mut self.outgoing;
+        *shut_down && !mem::replace(told, true)
     }
 
     /// Whether the transport is of no more use. What is still [`unsent`](Self::unsent) may be offered
@@ -321,6 +337,8 @@ pub(super) struct Outgoing {
     bytes: Vec<u8>,
     written: usize,
     shut_down: bool,
+    /// Whether the driver knows that.
+    told: bool,
     over: bool,
 }
 

@@ -99,17 +99,24 @@ impl Incoming {
         space.get_mut(..len).unwrap_or_default()
     }
 
+    #[cfg(test)]
+    pub(super) const fn buffer_len(&self) -> usize {
+        self.buffer.len()
+    }
+
     const fn room(&self) -> usize {
         self.buffer.len().saturating_sub(self.unread.end)
     }
 
-    /// Makes room for what a message announces. Since that may be a lie, for no more than
-    /// [`AHEAD`] or what is there already, so that a byte is moved twice on average. How large a
-    /// message may become is the connection's affair.
+    /// Makes room for what a frame announces: since that may be a lie, for no more than [`AHEAD`] or
+    /// what is there already. A message that outgrows that, one of many frames for instance, gets
+    /// twice its room, so that a byte is moved twice on average. How large a message may become is
+    /// the connection's affair.
     #[cold]
     fn grow(&mut self, announced: usize) {
         let used = self.unread.end;
-        let more = announced.min(AHEAD.max(used));
+        let again = if self.buffer.len() > BUFFER { used } else { 0 };
+        let more = announced.min(AHEAD.max(used)).max(again);
         let len = used.saturating_add(more).saturating_add(BUFFER);
         // Not `resize`: the system has memory that is zero already.
         let mut buffer = vec![0; len];
@@ -259,9 +266,12 @@ impl<'a, R: Role> Events<'a, R> {
     /// The next event, messages as they come.
     #[inline(never)]
     fn next_chunk(&mut self) -> Option<Result<Event<'a>, Violation>> {
-        if let Some(part) = self.part.take() {
+        if let Some(part) = self.part.take()
+            && self.conn.state().hears()
+        {
             return Some(Ok(Event::Data(self.hand_out_part(part, false))));
         }
+        self.forget_read();
         let mut input = Input::new(mem::take(&mut self.buffer));
         let event = self.conn.receive(&mut input, self.now);
         self.outgoing.transmit(self.conn, &mut input);
@@ -308,6 +318,7 @@ impl<'a, R: Role> Events<'a, R> {
                     self.outgoing.transmit(self.conn, &mut input);
                     let consumed = input.consumed();
                     self.advance(consumed);
+                    self.forget_part_after_the_end();
                     self.forget_read();
                     return violation.map(Err);
                 }
@@ -315,6 +326,7 @@ impl<'a, R: Role> Events<'a, R> {
             self.outgoing.transmit(self.conn, &mut input);
             let consumed = input.consumed();
             self.advance(consumed);
+            self.forget_part_after_the_end();
             let bytes = self.next.saturating_sub(len)..self.next;
             let event = match heard {
                 Heard::Data { kind, first, last } => {
@@ -424,6 +436,13 @@ impl<'a, R: Role> Events<'a, R> {
         self.buffer = rest;
         self.forget_read();
         front.get_mut(bytes.start..).unwrap_or_default()
+    }
+
+    /// A message that the peer has not ended before its Close, or before it broke a rule, is none.
+    fn forget_part_after_the_end(&mut self) {
+        if !self.conn.state().hears() {
+            *self.part = None;
+        }
     }
 
     /// Goes on with the unread bytes unless a part is kept in front of them.

@@ -88,7 +88,10 @@ impl<R> Opening<R> {
     /// Where the next bytes go. As long as there is no verdict there are fewer of them than a head
     /// may have, so this is not empty once all of them were looked at.
     pub(super) fn space(&mut self) -> &mut [u8] {
-        if self.understood && self.filled >= self.buffer.len() {
+        if self.is_over() {
+            self.filled = 0; // whatever comes is dropped
+        }
+        if self.filled >= self.buffer.len() && (self.understood || self.is_over()) {
             let most = self.limits.head_bytes.max(STEP);
             let len = self.buffer.len().saturating_mul(2).clamp(STEP, most);
             self.buffer.resize(len, 0);

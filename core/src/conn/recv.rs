@@ -279,6 +279,9 @@ impl<R: Role> Connection<R> {
     /// Nothing behind such a head can be wrong, so whoever wants it whole may wait for the rest.
     #[cfg(feature = "alloc")]
     pub(super) fn binary_message(&self, bytes: &[u8]) -> Option<usize> {
+        if self.state != State::Open {
+            return None;
+        }
         match self.next_message(bytes)? {
             (Kind::Binary, _, payload_len, head_len) => payload_len.checked_add(head_len),
             (Kind::Text, ..) => None,
