@@ -298,6 +298,11 @@ impl<R: Role> Peer<R> {
     }
 
     fn receive(&mut self, bytes: &[u8], now: Instant) {
+        // Who is to be gone by now is given up, though it still sends.
+        let ending = matches!(self.connection.state(), State::Closing | State::Draining);
+        let due = self.connection.poll_timeout();
+        let late = ending && due.is_some_and(|due| due <= now);
+        self.overdue |= late;
         let mut buffer = core::mem::take(&mut self.kept);
         buffer.extend_from_slice(bytes);
         let mut input = Input::new(&mut buffer);
@@ -312,6 +317,7 @@ impl<R: Role> Peer<R> {
         }
         self.drain(&mut input);
         self.kept = input.rest().to_vec();
+        assert!(!late || self.connection.state() == State::Closed);
     }
 
     fn hear(&mut self, event: Event<'_>) {
