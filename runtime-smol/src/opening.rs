@@ -1,13 +1,12 @@
 //! The opening handshake over a transport, both roles.
 
-use core::{fmt, time::Duration};
+use core::time::Duration;
 use std::io::{self, ErrorKind};
 
 use campanile_core::{
-    conn::{Config, OpeningError},
+    conn::{self, Config},
     handshake::{
-        self, BadRequest, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits, Opening, Status,
-        WriteError,
+        self, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits, Opening, Status, WriteError,
     },
 };
 use smol::{
@@ -22,39 +21,7 @@ use crate::Stream;
 const STEP: usize = 1024;
 
 /// Why a server's connection did not get past its opening handshake.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Refused {
-    /// The request is not one for a WebSocket; the answer was sent.
-    BadRequest(BadRequest),
-    /// The request was not complete in time.
-    TimedOut,
-    /// The transport ended or failed first.
-    Lost(io::Error),
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadRequest(bad) => bad.fmt(f),
-            Self::TimedOut => OpeningError::TimedOut.fmt(f),
-            Self::Lost(error) => write!(f, "the connection was lost: {error}"),
-        }
-    }
-}
-
-impl core::error::Error for Refused {}
-
-/// Why there is no connection, as what drove `conn` says when it was over before it was open.
-impl From<Option<OpeningError>> for Refused {
-    fn from(error: Option<OpeningError>) -> Self {
-        match error {
-            Some(OpeningError::BadRequest(bad)) => Self::BadRequest(bad),
-            Some(OpeningError::TimedOut) => Self::TimedOut,
-            _ => Self::Lost(ErrorKind::UnexpectedEof.into()),
-        }
-    }
-}
+pub type Refused = conn::Refused<io::Error>;
 
 /// Why a client's connection did not get past its opening handshake.
 pub type ConnectError = handshake::ConnectError<io::Error>;

@@ -57,7 +57,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream<T, Server> {
         };
         while !stream.conn.is_open() {
             if !stream.fill().await.map_err(Refused::Lost)? {
-                return Err(stream.conn.opening_error().into());
+                let lost = io::ErrorKind::UnexpectedEof.into();
+                return Err(Refused::new(stream.conn.opening_error(), lost));
             }
             let _ = stream.events();
         }

@@ -44,7 +44,8 @@ impl<T: Transport> Stream<T, Server> {
         };
         while !stream.conn.is_open() {
             if !stream.fill().map_err(Refused::Lost)? {
-                return Err(stream.conn.opening_error().into());
+                let lost = io::ErrorKind::UnexpectedEof.into();
+                return Err(Refused::new(stream.conn.opening_error(), lost));
             }
             let _ = stream.events();
         }

@@ -36,7 +36,7 @@ pub use incoming::Events;
 pub use input::Input;
 pub use masks::HashedMasks;
 #[cfg(feature = "alloc")]
-pub use opening::OpeningError;
+pub use opening::{OpeningError, Refused};
 pub use role::{Client, MaskSource, Role, Server};
 pub use send::Prepared;
 pub use state::State;
@@ -91,6 +91,10 @@ pub struct Connection<R: Role> {
     transport: Transport,
     timers: Timers,
 }
+
+/// How much of a payload is gone through twice at once, to mask it and to check or to copy it: both
+/// find it in the first cache.
+const BLOCK: usize = 4096;
 
 /// The one Close frame that we send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,6 +46,44 @@ impl fmt::Display for OpeningError {
 
 impl core::error::Error for OpeningError {}
 
+/// Why a server's connection did not get past its opening handshake, with the error `E` that a
+/// transport reports (feature `alloc`). Nothing in this crate makes one but
+/// [`new`](Self::new): it is for adapters.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refused<E> {
+    /// The request is not one for a WebSocket; the answer was sent.
+    BadRequest(BadRequest),
+    /// The request was not complete within [`HANDSHAKE_TIME`].
+    TimedOut,
+    /// The transport ended or failed first.
+    Lost(E),
+}
+
+impl<E> Refused<E> {
+    /// What a [`Buffered`](super::Buffered) says that was over before it was open; `lost` is for a
+    /// transport that ended first.
+    pub fn new(error: Option<OpeningError>, lost: E) -> Self {
+        match error {
+            Some(OpeningError::BadRequest(bad)) => Self::BadRequest(bad),
+            Some(OpeningError::TimedOut) => Self::TimedOut,
+            Some(OpeningError::Lost) | None => Self::Lost(lost),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Refused<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadRequest(bad) => bad.fmt(f),
+            Self::TimedOut => OpeningError::TimedOut.fmt(f),
+            Self::Lost(error) => write!(f, "the connection was lost: {error}"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for Refused<E> {}
+
 pub(super) struct Opening<R> {
     /// For the connection to come.
     pub(super) role: R,

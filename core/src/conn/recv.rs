@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    CloseCause, Connection, Data, Event, Input, Role, State, Violation, config::Compact,
+    BLOCK, CloseCause, Connection, Data, Event, Input, Role, State, Violation, config::Compact,
     state::Signal,
 };
 
@@ -152,9 +152,6 @@ impl Receiving {
         Ok(())
     }
 }
-
-/// How much of a text is unmasked and then checked at once: both find it in the first cache.
-const BLOCK: usize = 4096;
 
 /// Unmasks a piece of a payload in place and, in a text, checks it (section 8.1).
 ///

@@ -9,7 +9,8 @@ use crate::{
 };
 
 use super::{
-    Client, CloseCause, CloseFrame, Connection, MaskSource, Role, SendError, Server, state::Signal,
+    BLOCK, Client, CloseCause, CloseFrame, Connection, MaskSource, Role, SendError, Server,
+    state::Signal,
 };
 
 impl<R: Role> Connection<R> {
@@ -235,9 +236,6 @@ impl<'p> Prepared<'p> {
         self.bytes
     }
 }
-
-/// How much is copied and then masked at once.
-const BLOCK: usize = 4096;
 
 /// Both are of one length. Not `copy_from_slice`, because the compiler must see at every level of
 /// optimisation that this cannot panic. It makes the same copy of it.
