@@ -10,7 +10,7 @@ const RESERVED: u8 = 0x70;
 const OPCODE: u8 = 0x0F;
 const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7F;
-const LENGTH_IN_2: u8 = 126;
+pub(crate) const LENGTH_IN_2: u8 = 126;
 const LENGTH_IN_8: u8 = 127;
 const FIRST_OF_TEXT: u8 = FIN | OpCode::Text.bits();
 const FIRST_OF_BINARY: u8 = FIN | OpCode::Binary.bits();
@@ -211,23 +211,6 @@ impl EncodedHead {
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
-
-    /// Writes the head to the front of `out`, and perhaps zeros behind it; answers what follows the
-    /// head, or `None` if it does not fit.
-    #[inline]
-    pub(crate) fn put<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
-        let len = usize::from(self.len);
-        if let Some(front) = out.first_chunk_mut() {
-            // A copy of fixed length is a few instructions, one of any length is a call.
-            *front = self.bytes;
-        } else {
-            let front = out.get_mut(..len)?;
-            for (to, from) in front.iter_mut().zip(self.bytes) {
-                *to = from;
-            }
-        }
-        out.get_mut(len..)
-    }
 }
 
 impl FrameHead {
@@ -236,20 +219,61 @@ impl FrameHead {
     #[inline]
     #[must_use]
     pub fn encode(&self) -> EncodedHead {
-        let code = length_code(self.payload_len);
-        let fin = if self.fin { FIN } else { 0 };
-        let mask = if self.mask.is_some() { MASK } else { 0 };
-        let (x, y) = (fin | self.opcode.bits(), mask | code);
-        let [i, j, k, l] = self.mask.unwrap_or_default();
-        let [a, b, c, d, e, f, g, h] = self.payload_len.to_be_bytes();
-        let (bytes, len) = match code {
-            LENGTH_IN_8 => ([x, y, a, b, c, d, e, f, g, h, i, j, k, l], 10),
-            LENGTH_IN_2 => ([x, y, g, h, i, j, k, l, 0, 0, 0, 0, 0, 0], 4),
-            _ => ([x, y, i, j, k, l, 0, 0, 0, 0, 0, 0, 0, 0], 2),
-        };
-        let len = if self.mask.is_some() { len + 4 } else { len };
+        let mut bytes = [0; MAX_HEAD];
+        let unused = self.put(&mut bytes).map_or(0, |rest| rest.len());
+        let len = u8::try_from(MAX_HEAD.saturating_sub(unused)).unwrap_or(0);
         EncodedHead { bytes, len }
     }
+
+    /// The part of the head that every head has.
+    #[inline]
+    pub(crate) fn first_two(&self) -> [u8; 2] {
+        let fin = if self.fin { FIN } else { 0 };
+        let mask = if self.mask.is_some() { MASK } else { 0 };
+        [
+            fin | self.opcode.bits(),
+            mask | length_code(self.payload_len),
+        ]
+    }
+
+    /// How many bytes the head has, at most [`MAX_HEAD`].
+    #[inline]
+    pub(crate) fn encoded_len(&self) -> usize {
+        let extended = match length_code(self.payload_len) {
+            LENGTH_IN_8 => 8,
+            LENGTH_IN_2 => 2,
+            _ => 0,
+        };
+        let key = if self.mask.is_some() { 4 } else { 0 };
+        2 + extended + key
+    }
+
+    /// Writes the head to the front of `out`; answers what follows it, or `None` if it does not fit.
+    #[inline]
+    pub(crate) fn put<'o>(&self, out: &'o mut [u8]) -> Option<&'o mut [u8]> {
+        // Each part has a fixed length: a copy of any length would be a call.
+        let rest = put_chunk(self.first_two(), out)?;
+        let length = self.payload_len.to_be_bytes();
+        let rest = match length_code(self.payload_len) {
+            LENGTH_IN_8 => put_chunk(length, rest)?,
+            LENGTH_IN_2 => {
+                let [.., g, h] = length;
+                put_chunk([g, h], rest)?
+            }
+            _ => rest,
+        };
+        match self.mask {
+            Some(key) => put_chunk(key, rest),
+            None => Some(rest),
+        }
+    }
+}
+
+#[inline]
+fn put_chunk<const N: usize>(chunk: [u8; N], out: &mut [u8]) -> Option<&mut [u8]> {
+    let (front, rest) = out.split_first_chunk_mut()?;
+    *front = chunk;
+    Some(rest)
 }
 
 /// The seven bits that announce a length in its shortest form (section 5.2).
