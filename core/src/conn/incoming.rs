@@ -94,8 +94,16 @@ impl Incoming {
         if self.room() < enough {
             self.grow(left);
         }
+        // Behind a message that fills the buffer there is not much to come, as what comes is moved
+        // when it is handed out.
+        let is_long = self.kept().saturating_add(left) >= BUFFER;
+        let most = if is_long && left > 0 {
+            left.saturating_add(LITTLE).min(BUFFER)
+        } else {
+            BUFFER
+        };
         let space = self.buffer.get_mut(self.unread.end..).unwrap_or_default();
-        let len = space.len().min(BUFFER);
+        let len = space.len().min(most);
         space.get_mut(..len).unwrap_or_default()
     }
 
@@ -295,6 +303,9 @@ impl<'a, R: Role> Events<'a, R> {
             *self.understood = true;
             return None;
         }
+        if self.is_middle() {
+            return None;
+        }
         loop {
             let bytes = self.buffer.get_mut(self.next..).unwrap_or_default();
             let mut input = Input::new(bytes);
@@ -345,6 +356,22 @@ impl<'a, R: Role> Events<'a, R> {
                 ),
             };
             return Some(Ok(event));
+        }
+    }
+
+    /// Whether all there is was more of one frame of a message that goes on.
+    #[inline]
+    fn is_middle(&mut self) -> bool {
+        let bytes = self.buffer.get_mut(self.next..).unwrap_or_default();
+        let len = bytes.len();
+        match self.part {
+            Some(part) if part.end == self.unread.start && self.conn.receive_middle(bytes) => {
+                part.end = part.end.saturating_add(len);
+                self.advance(len);
+                *self.understood = true;
+                true
+            }
+            _ => false,
         }
     }
 

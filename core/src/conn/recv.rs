@@ -291,6 +291,35 @@ impl<R: Role> Connection<R> {
         self.timers.heard(&self.config);
     }
 
+    /// Takes `bytes` if they are the middle of a frame whose end is still to come, as nearly all
+    /// bytes of long messages are; whether they were. If not, nothing has happened.
+    #[cfg(feature = "alloc")]
+    pub(super) fn receive_middle(&mut self, bytes: &mut [u8]) -> bool {
+        let receiving = &mut self.receiving;
+        let len = bytes.len() as u64;
+        let (State::Open, Some(kind), None) = (self.state, receiving.message, receiving.found)
+        else {
+            return false;
+        };
+        if cfg!(not(feature = "fast")) || receiving.first || receiving.frame_left <= len {
+            return false;
+        }
+        let (mut key, mut utf8) = (receiving.mask, receiving.utf8);
+        if unmask(kind, bytes, false, R::IS_SERVER, &mut key, &mut utf8).is_err() {
+            // What is good comes before the violation, and both in order.
+            if R::IS_SERVER {
+                let _ = apply_mask(receiving.mask, bytes);
+            }
+            return false;
+        }
+        receiving.frame_left = receiving.frame_left.saturating_sub(len);
+        (receiving.mask, receiving.utf8, receiving.seen) = (key, utf8, 0);
+        if len > 0 {
+            self.timers.heard(&self.config);
+        }
+        true
+    }
+
     /// A message that is one frame and all here; `None` in all other cases, which
     /// [`next_event`](Self::next_event) knows, as it does this one.
     #[inline(always)]
