@@ -17,7 +17,7 @@ use campanile_tests::{Daemon, Frame, PATIENCE, Received, Wire};
 use libtest_mimic::{Arguments, Trial};
 use tungstenite::{Message, WebSocket, protocol::frame::coding::CloseCode};
 
-const EXAMPLES: [&str; 3] = ["std_echo", "mio_echo", "tokio_echo"];
+const EXAMPLES: [&str; 4] = ["bare_echo", "std_echo", "mio_echo", "tokio_echo"];
 
 /// How many connections an example takes at once.
 const PEERS: usize = 200;

@@ -94,7 +94,7 @@ pub struct Connection<R: Role> {
 
 /// How much of a payload is gone through twice at once, to mask it and to check or to copy it: both
 /// find it in the first cache.
-const BLOCK: usize = 4096;
+const BLOCK: usize = 8192;
 
 /// The one Close frame that we send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -127,7 +127,12 @@ fn put_last_word(key: [u8; 4], payload: &[u8], masked: &mut [u8]) -> Option<()> 
 /// The key as it continues after `len` bytes.
 #[inline]
 const fn advance(key: [u8; 4], len: usize) -> [u8; 4] {
-    let bits = (len % 4) as u32 * 8;
+    let bits = match len % 4 {
+        0 => 0,
+        1 => 8,
+        2 => 16,
+        _ => 24,
+    };
     u32::from_le_bytes(key).rotate_right(bits).to_le_bytes()
 }
 
