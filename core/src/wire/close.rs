@@ -1,5 +1,7 @@
 //! Close codes and the payload of a Close frame (RFC 6455 sections 5.5.1 and 7.4).
 
+use core::fmt;
+
 use super::MAX_CONTROL_PAYLOAD;
 
 /// The longest reason a Close frame can carry, in bytes of UTF-8: a control
@@ -50,8 +52,8 @@ impl CloseCode {
     }
 }
 
-impl core::fmt::Display for CloseCode {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
@@ -94,6 +96,26 @@ pub enum CloseError {
     /// A reason that is not UTF-8.
     Reason,
 }
+
+impl CloseError {
+    /// What is wrong, in words short enough for a close reason.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Truncated => "a close payload of one byte",
+            Self::Code => "the close code must not be sent",
+            Self::Reason => "the close reason is not UTF-8",
+        }
+    }
+}
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for CloseError {}
 
 #[cfg(test)]
 mod tests {

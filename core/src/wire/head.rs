@@ -1,5 +1,7 @@
 //! The head of a frame (RFC 6455 section 5.2).
 
+use core::fmt;
+
 use super::{Kind, MAX_CONTROL_PAYLOAD, OpCode};
 
 /// The longest frame head, in bytes: two fixed ones, eight of length, four of masking key.
@@ -73,6 +75,31 @@ pub enum HeadError {
     /// The length has its highest bit set (section 5.2).
     LengthTooLarge,
 }
+
+impl HeadError {
+    /// What is wrong, in words short enough for a close reason.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::ReservedBits => "a reserved bit is set, but no extension was negotiated",
+            Self::ReservedOpcode => "the opcode is reserved",
+            Self::FragmentedControl => "a control frame must not be fragmented",
+            Self::OversizedControl => "a control frame carries at most 125 bytes",
+            Self::Unmasked => "a client must mask its frames",
+            Self::Masked => "a server must not mask its frames",
+            Self::NonMinimalLength => "the payload length is not in its shortest form",
+            Self::LengthTooLarge => "the payload length has its highest bit set",
+        }
+    }
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for HeadError {}
 
 /// Reads the head of a frame from the front of `bytes`.
 ///

@@ -60,6 +60,13 @@ pub fn wire_close_payload(payload: &[u8]) -> Result<Option<ClosePayload<'_>>, Cl
 
 crate::formats! { WIRE_DISPLAY:
     <CloseCode as Display>;
+    <CloseError as Display>;
+    <HeadError as Display>;
+}
+
+#[unsafe(no_mangle)]
+pub fn wire_reasons(head: HeadError, close: CloseError) -> (&'static str, &'static str) {
+    (HeadError::reason(head), CloseError::reason(close))
 }
 
 #[unsafe(no_mangle)]
