@@ -9,6 +9,7 @@ use super::{
     raw::{Kind, RawString, Value},
     refusal::{ErrorCode, Path, Problem, Refusal, SENDERS},
     subscription::Subscriptions,
+    target::List,
     text::Text,
 };
 
@@ -133,7 +134,7 @@ impl<'a> Members<'a> {
         }
         let subscriptions = self
             .subscriptions
-            .map(|list| Subscriptions::parse(list, limits))
+            .map(|list| Subscriptions::parse(list, List::Subscriptions, limits))
             .transpose()?;
         let token = self.token.map(|token| match token.string().map(Text::new) {
             None => Err(refuse("token", Problem::WrongType("a string"))),
@@ -149,7 +150,9 @@ impl<'a> Members<'a> {
     fn notification(&self, limits: &Limits) -> Result<Notification<'a>, Refusal> {
         match self.notification {
             None => Err(refuse("notification", Problem::Missing("an object"))),
-            Some(value) if value.kind() == Kind::Object => Notification::parse(value, limits),
+            Some(value) if value.kind() == Kind::Object => {
+                Notification::parse_member(value, limits)
+            }
             Some(_) => Err(refuse("notification", Problem::WrongType("an object"))),
         }
     }

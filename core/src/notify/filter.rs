@@ -26,7 +26,33 @@ pub enum Accepts<'a> {
     OneOf(Scalars<'a>),
 }
 
-impl Accepts<'_> {
+impl<'a> Accepts<'a> {
+    /// `value` is that of a key in a subscription, and has been checked.
+    fn trusted(value: Value<'a>) -> Self {
+        match value.kind() {
+            Kind::True => Self::Any,
+            Kind::Object | Kind::Array | Kind::String | Kind::Number | Kind::False | Kind::Null => {
+                Self::OneOf(Scalars::trusted(value))
+            }
+        }
+    }
+
+    /// Whether no scalar meets the constraint.
+    pub(super) fn is_nothing(&self) -> bool {
+        match self {
+            Self::Any => false,
+            Self::OneOf(accepted) => accepted.iter().next().is_none(),
+        }
+    }
+
+    /// Whether `value` meets the constraint.
+    pub(super) fn accepts(&self, value: Scalar<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(accepted) => accepted.iter().any(|scalar| scalar == value),
+        }
+    }
+
     /// Whether some scalar of `values` meets the constraint.
     pub(super) fn any_of(&self, values: Scalars<'_>) -> bool {
         match self {
@@ -58,6 +84,30 @@ impl<'a> Constraints<'a> {
             values => ConstraintsInner::Unkeyed(values.map(Scalars::trusted)),
         })
     }
+
+    /// What the constraint of `key` accepts, if it is still to come. Takes time linear in the
+    /// length of the JSON text.
+    pub(super) fn of_key(&self, key: Text<'_>) -> Option<Accepts<'a>> {
+        match &self.0 {
+            ConstraintsInner::Keyed(EffectiveMembers(members)) => {
+                last_named(members.clone(), key).map(Accepts::trusted)
+            }
+            ConstraintsInner::Unkeyed(_) => None,
+        }
+    }
+
+    /// Whether one of the constraints that are still to come `does`. Takes time linear in the
+    /// length of the JSON text, but for each overridden one that does, too.
+    pub(super) fn any_accepts(&self, does: impl Fn(&Accepts<'a>) -> bool) -> bool {
+        match &self.0 {
+            ConstraintsInner::Keyed(EffectiveMembers(members)) => {
+                any_effective(members.clone(), |value| does(&Accepts::trusted(value)))
+            }
+            ConstraintsInner::Unkeyed(scalars) => {
+                scalars.is_some_and(|scalars| does(&Accepts::OneOf(scalars)))
+            }
+        }
+    }
 }
 
 impl<'a> Iterator for Constraints<'a> {
@@ -67,18 +117,9 @@ impl<'a> Iterator for Constraints<'a> {
         match &mut self.0 {
             ConstraintsInner::Keyed(members) => {
                 let (key, value) = members.next()?;
-                let accepts = match value.kind() {
-                    Kind::True => Accepts::Any,
-                    Kind::Object
-                    | Kind::Array
-                    | Kind::String
-                    | Kind::Number
-                    | Kind::False
-                    | Kind::Null => Accepts::OneOf(Scalars::trusted(value)),
-                };
                 Some(Constraint {
                     key: Some(key),
-                    accepts,
+                    accepts: Accepts::trusted(value),
                 })
             }
             ConstraintsInner::Unkeyed(scalars) => Some(Constraint {
@@ -124,12 +165,7 @@ impl<'a> Keyed<'a> {
     /// array. Takes time linear in the length of the JSON text.
     #[must_use]
     pub fn get(&self, key: Text<'_>) -> Option<Scalars<'a>> {
-        let named = |(name, value)| (Text::trusted(name) == key).then_some(value);
-        self.object
-            .members()
-            .filter_map(named)
-            .last()
-            .map(Scalars::trusted)
+        last_named(self.object.members(), key).map(Scalars::trusted)
     }
 
     /// Each key with its values, in the order of the text. Takes time quadratic in the number of
@@ -141,17 +177,9 @@ impl<'a> Keyed<'a> {
 
     /// Whether `accepts` is met by the values of any key.
     pub(super) fn any_meets(&self, accepts: &Accepts<'_>) -> bool {
-        // A later member of the same name is looked for last because nearly nothing gets as far as
-        // that.
-        let mut members = self.object.members();
-        while let Some((name, value)) = members.next() {
-            if accepts.any_of(Scalars::trusted(value))
-                && !is_overridden(Text::trusted(name), &members)
-            {
-                return true;
-            }
-        }
-        false
+        any_effective(self.object.members(), |value| {
+            accepts.any_of(Scalars::trusted(value))
+        })
     }
 }
 
@@ -260,6 +288,23 @@ impl<'a> Iterator for EffectiveMembers<'a> {
             }
         }
     }
+}
+
+/// The value that counts of the members called `name`.
+fn last_named<'a>(members: Members<'a>, name: Text<'_>) -> Option<Value<'a>> {
+    let named = |(other, value)| (Text::trusted(other) == name).then_some(value);
+    members.filter_map(named).last()
+}
+
+/// Whether `does` holds for the value of a member that no later one of the same name overrides.
+fn any_effective<'a>(mut members: Members<'a>, does: impl Fn(Value<'a>) -> bool) -> bool {
+    while let Some((name, value)) = members.next() {
+        // A later member is looked for last because nearly nothing gets as far as that.
+        if does(value) && !is_overridden(Text::trusted(name), &members) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether one of the `later` members is called `name` too.

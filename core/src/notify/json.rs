@@ -24,10 +24,20 @@ pub(super) fn object<'a>(
     mut member: impl FnMut(RawString<'a>, Value<'a>),
 ) -> Result<(), Fault> {
     let mut cursor = Cursor { rest: text };
-    cursor.document_object(&mut member).map_err(|rule| Fault {
-        offset: text.len().saturating_sub(cursor.rest.len()),
-        rule,
-    })
+    cursor
+        .document_object(&mut member)
+        .map_err(|rule| cursor.fault(text, rule))
+}
+
+/// Validates `text` as one array and nothing else.
+///
+/// # Errors
+/// The first [`Fault`], in the order of the text.
+pub(super) fn array(text: &[u8]) -> Result<Value<'_>, Fault> {
+    let mut cursor = Cursor { rest: text };
+    cursor
+        .document_array()
+        .map_err(|rule| cursor.fault(text, rule))
 }
 
 /// Where a text stops being acceptable JSON, and why.
@@ -45,6 +55,8 @@ pub(super) enum Rule {
     ByteOrderMark,
     /// The protocol, section 1: every message is an object.
     NotAnObject,
+    /// Where a list is due.
+    NotAnArray,
     /// Section 3.
     ValueExpected,
     /// Section 4.
@@ -76,6 +88,7 @@ impl fmt::Display for Rule {
         let text = match self {
             Self::ByteOrderMark => "a byte order mark is not allowed",
             Self::NotAnObject => "expected an object",
+            Self::NotAnArray => "expected an array",
             Self::ValueExpected => "expected a value",
             Self::NameExpected => "expected a member name in double quotes",
             Self::ColonExpected => "expected ':' after a member name",
@@ -87,7 +100,7 @@ impl fmt::Display for Rule {
             Self::InvalidEscape => "invalid escape in a string",
             Self::InvalidUtf8 => "invalid UTF-8",
             Self::TooDeep => return write!(f, "more than {MAX_DEPTH} nested objects and arrays"),
-            Self::TrailingBytes => "expected the end after the message's object",
+            Self::TrailingBytes => "expected the end of the text",
         };
         f.write_str(text)
     }
@@ -101,14 +114,19 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// The breach of `rule` at this place of `text`.
+    fn fault(&self, text: &[u8], rule: Rule) -> Fault {
+        Fault {
+            offset: text.len().saturating_sub(self.rest.len()),
+            rule,
+        }
+    }
+
     fn document_object(
         &mut self,
         member: &mut impl FnMut(RawString<'a>, Value<'a>),
     ) -> Result<(), Rule> {
-        if self.rest.starts_with(b"\xEF\xBB\xBF") {
-            return Err(Rule::ByteOrderMark);
-        }
-        self.skip_space();
+        self.start()?;
         if !self.eat(b'{') {
             return Err(Rule::NotAnObject);
         }
@@ -131,6 +149,27 @@ impl<'a> Cursor<'a> {
             }
         }
         self.end()
+    }
+
+    fn document_array(&mut self) -> Result<Value<'a>, Rule> {
+        self.start()?;
+        let start = self.rest;
+        if start.first() != Some(&b'[') {
+            return Err(Rule::NotAnArray);
+        }
+        self.value(0)?;
+        let array = Value::trusted(before(start, self.rest));
+        self.end()?;
+        Ok(array)
+    }
+
+    /// What may stand before the only value: white space.
+    fn start(&mut self) -> Result<(), Rule> {
+        if self.rest.starts_with(b"\xEF\xBB\xBF") {
+            return Err(Rule::ByteOrderMark);
+        }
+        self.skip_space();
+        Ok(())
     }
 
     /// Only white space may be left.

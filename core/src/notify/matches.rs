@@ -1,7 +1,7 @@
 //! The rules of matching (the protocol, section 4) as one pure function.
 
 use super::{
-    filter::{Constraint, Keyed, Values},
+    filter::{Constraint, Constraints, Keyed, Values},
     notification::Notification,
     subscription::Subscription,
 };
@@ -16,13 +16,15 @@ use super::{
 /// that of the numbers of keys. [`Limits`](super::Limits) bounds both.
 #[must_use]
 pub fn matches(subscription: &Subscription<'_>, notification: &Notification<'_>) -> bool {
-    if subscription.package() != notification.package()
-        || subscription.page() != notification.page()
-    {
-        return false;
-    }
-    let mut constraints = subscription.constraints();
-    match notification.values() {
+    subscription.package() == notification.package()
+        && subscription.page() == notification.page()
+        && are_met(subscription.constraints(), notification.values())
+}
+
+/// Whether the values of a notification meet all constraints of a subscription.
+#[inline]
+pub(super) fn are_met(mut constraints: Constraints<'_>, values: Values<'_>) -> bool {
+    match values {
         Values::None => constraints.next().is_none(),
         Values::Unkeyed(values) => {
             let Some(first) = constraints.next() else {

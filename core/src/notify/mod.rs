@@ -4,7 +4,8 @@
 //! [`parse`] turns the text of one message into a [`Message`], or into a [`Refusal`] that is ready
 //! to be answered through a [`Reply`]. The types borrow the text and exist only in valid form, so
 //! that [`matches()`] has no error to report. With the feature `alloc`, `OwnedSubscriptions` keeps
-//! a set beyond the life of its text.
+//! a set beyond the life of its text. [`Grants`] say what a session may do (section 7), and
+//! [`covers`] whether one of them allows a subscription.
 //!
 //! ```
 //! use campanile_core::notify::{Limits, Message, matches, parse};
@@ -44,8 +45,10 @@
 //!   values or offsets (but strictly and without recursion);
 //! - `hifijson` recurses when it skips, and does not check UTF-8 in what it skips.
 
+mod covers;
 mod envelope;
 mod filter;
+mod grant;
 mod json;
 mod limits;
 mod matches;
@@ -62,8 +65,10 @@ mod target;
 mod text;
 mod word;
 
+pub use covers::covers;
 pub use envelope::{ClientMessage, Message, parse};
 pub use filter::{Accepts, Constraint, Constraints, Entries, Keyed, Scalars, ScalarsIter, Values};
+pub use grant::{Grant, Grants, GrantsIter};
 pub use json::MAX_DEPTH;
 pub use limits::Limits;
 pub use matches::matches;

@@ -17,8 +17,18 @@ pub struct Notification<'a> {
 }
 
 impl<'a> Notification<'a> {
+    /// Parses a notification that stands alone, without a message around it. Strictness and time are
+    /// those of [`parse`](super::parse()).
+    ///
+    /// # Errors
+    /// A [`Refusal`] with the code [`InvalidJson`](super::ErrorCode::InvalidJson) or
+    /// [`InvalidNotification`](super::ErrorCode::InvalidNotification).
+    pub fn parse(text: &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
+        Target::parse_alone(text, Place::LoneNotification, limits).map(|target| Self { target })
+    }
+
     /// Checks the member `notification`, which is an object.
-    pub(super) fn parse(value: Value<'a>, limits: &Limits) -> Result<Self, Refusal> {
+    pub(super) fn parse_member(value: Value<'a>, limits: &Limits) -> Result<Self, Refusal> {
         Target::parse(value, Place::Notification, limits).map(|target| Self { target })
     }
 

@@ -19,7 +19,7 @@ impl OwnedSubscriptions {
     #[must_use]
     pub const fn as_subscriptions(&self) -> Subscriptions<'_> {
         if self.len == 0 {
-            Subscriptions::trusted(b"[]", 0)
+            Subscriptions::none()
         } else {
             Subscriptions::trusted(&self.list, self.len)
         }

@@ -165,6 +165,12 @@ impl fmt::Display for Refusal {
                     "byte {offset}: {rule}; send one strict RFC 8259 object per message"
                 )
             }
+            Problem::NoArray(Fault { offset, rule }) => {
+                write!(
+                    f,
+                    "is no strict RFC 8259 array (byte {offset}: {rule}); correct it"
+                )
+            }
             Problem::Missing(expected) => write!(f, "is missing; it must be {expected}"),
             Problem::WrongType(expected) => write!(f, "has the wrong type; it must be {expected}"),
             Problem::UnknownSender => write!(f, "is unknown; it must be {SENDERS}"),
@@ -199,6 +205,8 @@ const WHOLE_PAIRS: &str = "escape characters beyond U+FFFF as whole surrogate pa
 pub(super) enum Problem {
     General,
     Json(Fault),
+    /// In a list that is a text of its own.
+    NoArray(Fault),
     /// With what it must be.
     Missing(&'static str),
     /// With what it must be.

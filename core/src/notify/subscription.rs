@@ -6,8 +6,8 @@ use super::{
     filter::Constraints,
     limits::Limits,
     raw::{Elements, Kind, Value},
-    refusal::{ErrorCode, Path, Problem, Refusal},
-    target::{Place, Target},
+    refusal::{ErrorCode, Problem, Refusal},
+    target::{List, Place, Target},
     text::Text,
 };
 
@@ -20,33 +20,33 @@ pub struct Subscriptions<'a> {
 }
 
 impl<'a> Subscriptions<'a> {
-    /// Checks the member `subscriptions`.
-    pub(super) fn parse(list: Value<'a>, limits: &Limits) -> Result<Self, Refusal> {
-        let path = || Path::new().member("subscriptions");
-        if list.kind() != Kind::Array {
-            return Err(Refusal::at(
-                ErrorCode::InvalidMessage,
-                path(),
-                Problem::WrongType("an array"),
-            ));
+    /// Checks the elements of `value`, which is what stands in the place of `list`.
+    pub(super) fn parse(value: Value<'a>, list: List, limits: &Limits) -> Result<Self, Refusal> {
+        let refuse = |code, problem| Err(Refusal::at(list.code(code), list.path(), problem));
+        if value.kind() != Kind::Array {
+            return refuse(ErrorCode::InvalidMessage, Problem::WrongType("an array"));
         }
         let mut len: usize = 0;
-        for element in list.elements() {
+        for element in value.elements() {
             if len >= limits.subscriptions {
                 let problem = Problem::TooMany {
                     what: "elements",
                     limit: limits.subscriptions,
                 };
-                return Err(Refusal::at(
-                    ErrorCode::TooManySubscriptions,
-                    path(),
-                    problem,
-                ));
+                return refuse(ErrorCode::TooManySubscriptions, problem);
             }
-            Target::parse(element, Place::Subscription(len), limits)?;
+            Target::parse(element, Place::Element(list, len), limits)?;
             len = len.saturating_add(1);
         }
-        Ok(Self { list, len })
+        Ok(Self { list: value, len })
+    }
+
+    /// No subscriptions.
+    pub(super) const fn none() -> Self {
+        Self {
+            list: Value::trusted(b"[]"),
+            len: 0,
+        }
     }
 
     /// `list` must be the bytes of a set that was parsed, and `len` its length.
@@ -116,7 +116,7 @@ impl<'a> Iterator for SubscriptionsIter<'a> {
 
     fn next(&mut self) -> Option<Subscription<'a>> {
         self.left = self.left.checked_sub(1)?;
-        let target = Target::trusted(self.elements.next()?, Place::Subscription(0))?;
+        let target = Target::trusted(self.elements.next()?, Place::LoneSubscription)?;
         Some(Subscription { target })
     }
 
@@ -136,6 +136,16 @@ pub struct Subscription<'a> {
 }
 
 impl<'a> Subscription<'a> {
+    /// Parses a subscription that stands alone, without a message around it, such as one from a
+    /// configuration. Strictness and time are those of [`parse`](super::parse()).
+    ///
+    /// # Errors
+    /// A [`Refusal`] with the code [`InvalidJson`](ErrorCode::InvalidJson) or
+    /// [`InvalidSubscription`](ErrorCode::InvalidSubscription).
+    pub fn parse(text: &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
+        Target::parse_alone(text, Place::LoneSubscription, limits).map(|target| Self { target })
+    }
+
     /// The package that a notification must name.
     #[must_use]
     pub const fn package(&self) -> Text<'a> {

@@ -3,6 +3,7 @@
 
 use super::{
     filter::EffectiveMembers,
+    json,
     limits::Limits,
     raw::{Kind, Value},
     refusal::{ErrorCode, Path, Problem, Refusal},
@@ -21,6 +22,19 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// Validates `text` as the one object of a subscription or notification that stands alone, and
+    /// checks it.
+    pub(super) fn parse_alone(
+        text: &'a [u8],
+        place: Place,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
+        json::object(text, |_, _| {}).map_err(|fault| {
+            Refusal::at(ErrorCode::InvalidJson, Path::new(), Problem::Json(fault))
+        })?;
+        Self::parse(Value::trusted(text.trim_ascii()), place, limits)
+    }
+
     /// Checks `value` against sections 2 to 4 of the protocol.
     pub(super) fn parse(value: Value<'a>, place: Place, limits: &Limits) -> Result<Self, Refusal> {
         Self::check(value, place, limits).map_err(|misfit| place.refuse(&misfit))
@@ -82,26 +96,60 @@ impl<'a> Misfit<'a> {
     }
 }
 
-/// Where in the message a [`Target`] stands.
+/// Where a [`Target`] stands, and what it is there.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
-    /// In the list of subscriptions, at this index.
-    Subscription(usize),
+    /// A subscription or grant, at this index of its list.
+    Element(List, usize),
+    /// The notification of a message.
     Notification,
+    /// A subscription that is not part of a message.
+    LoneSubscription,
+    /// A notification that is not part of a message.
+    LoneNotification,
+}
+
+/// A list of subscriptions.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum List {
+    /// That of a client's message.
+    Subscriptions,
+    /// The grants of the claim of this name.
+    Grants(&'static str),
+}
+
+impl List {
+    pub(super) fn path(self) -> Path {
+        Path::new().member(match self {
+            Self::Subscriptions => "subscriptions",
+            Self::Grants(claim) => claim,
+        })
+    }
+
+    /// What a refusal for the sake of this list is called; `code` in a client's message.
+    pub(super) const fn code(self, code: ErrorCode) -> ErrorCode {
+        match self {
+            Self::Subscriptions => code,
+            // The protocol, section 5: a bad token is.
+            Self::Grants(_) => ErrorCode::Unauthorized,
+        }
+    }
 }
 
 impl Place {
     #[cold]
     fn refuse(self, misfit: &Misfit<'_>) -> Refusal {
         let (code, mut path) = match self {
-            Self::Subscription(index) => (
-                ErrorCode::InvalidSubscription,
-                Path::new().member("subscriptions").element(index),
+            Self::Element(list, index) => (
+                list.code(ErrorCode::InvalidSubscription),
+                list.path().element(index),
             ),
             Self::Notification => (
                 ErrorCode::InvalidNotification,
                 Path::new().member("notification"),
             ),
+            Self::LoneSubscription => (ErrorCode::InvalidSubscription, Path::new()),
+            Self::LoneNotification => (ErrorCode::InvalidNotification, Path::new()),
         };
         match misfit.at {
             At::Whole => {}
@@ -117,6 +165,10 @@ impl Place {
             }
         }
         Refusal::at(code, path, misfit.problem)
+    }
+
+    const fn is_notification(self) -> bool {
+        matches!(self, Self::Notification | Self::LoneNotification)
     }
 
     /// The `values` of `filters`, unless they stand for none.
@@ -146,7 +198,7 @@ impl Place {
                 Kind::Object | Kind::Array => !is_empty(*value),
                 // In a subscription `true` accepts everything; in a notification it is a scalar
                 // like others.
-                Kind::True => matches!(self, Self::Notification),
+                Kind::True => self.is_notification(),
                 Kind::String | Kind::Number | Kind::False => true,
             }))
     }
@@ -159,9 +211,10 @@ impl Place {
         if values.kind() != Kind::Object {
             return check_scalars(None, values, &mut budget);
         }
-        let max_keys = match self {
-            Self::Subscription(_) => limits.constraints,
-            Self::Notification => limits.keys,
+        let max_keys = if self.is_notification() {
+            limits.keys
+        } else {
+            limits.constraints
         };
         // Both are asked of overridden members too: the number, because finding the overridden ones
         // is what takes time; Unicode, because two lone surrogates must not be mistaken for the

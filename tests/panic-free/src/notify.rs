@@ -18,6 +18,79 @@ pub fn nt_matches(subscription: &Subscription<'_>, notification: &Notification<'
 }
 
 #[unsafe(no_mangle)]
+pub fn nt_parse_lone<'a>(
+    text: &'a [u8],
+    limits: &Limits,
+) -> (
+    Result<Subscription<'a>, Refusal>,
+    Result<Notification<'a>, Refusal>,
+) {
+    (
+        Subscription::parse(text, limits),
+        Notification::parse(text, limits),
+    )
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_covers(grant: &Grant<'_>, subscription: &Subscription<'_>) -> bool {
+    notify::covers(grant, subscription)
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_grants_parse<'a>(
+    text: &'a [u8],
+    claim: &'static str,
+    limits: &Limits,
+) -> Result<Grants<'a>, Refusal> {
+    Grants::parse(text, claim, limits)
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_grants_default() -> Grants<'static> {
+    <Grants<'_> as Default>::default()
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_grants(
+    grants: &Grants<'_>,
+    subscription: &Subscription<'_>,
+    notification: &Notification<'_>,
+) -> (usize, bool, bool, bool) {
+    (
+        Grants::len(grants),
+        Grants::is_empty(grants),
+        Grants::cover(grants, subscription),
+        Grants::admit(grants, notification),
+    )
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_grants_iter<'a>(grants: &Grants<'a>, sink: &mut dyn FnMut(Grant<'a>)) {
+    Grants::iter(grants).for_each(&mut *sink);
+    <&Grants<'_> as IntoIterator>::into_iter(grants).for_each(sink);
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_grants_next<'a>(iter: &mut GrantsIter<'a>) -> (Option<Grant<'a>>, usize) {
+    let next = <GrantsIter<'_> as Iterator>::next(iter);
+    (next, <GrantsIter<'_> as ExactSizeIterator>::len(iter))
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_grant<'a>(grant: &Grant<'a>) -> (Text<'a>, Text<'a>, Constraints<'a>) {
+    (
+        Grant::package(grant),
+        Grant::page(grant),
+        Grant::constraints(grant),
+    )
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_grant_admits(grant: &Grant<'_>, notification: &Notification<'_>) -> bool {
+    Grant::admits(grant, notification)
+}
+
+#[unsafe(no_mangle)]
 pub fn nt_client<'a>(message: &ClientMessage<'a>) -> (Option<Subscriptions<'a>>, Option<Text<'a>>) {
     (
         ClientMessage::subscriptions(message),
@@ -194,6 +267,9 @@ crate::formats! { #[cfg(feature = "allowed")] NOTIFY_DEBUG:
     <Constraints<'_> as Debug>;
     <Entries<'_> as Debug>;
     <ErrorCode as Debug>;
+    <Grant<'_> as Debug>;
+    <Grants<'_> as Debug>;
+    <GrantsIter<'_> as Debug>;
     <Keyed<'_> as Debug>;
     <Limits as Debug>;
     <Message<'_> as Debug>;

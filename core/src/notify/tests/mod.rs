@@ -13,6 +13,7 @@ mod prelude {
     };
 }
 
+mod grants;
 mod hostile;
 mod model;
 mod naive;
