@@ -55,12 +55,18 @@ impl<'a> Accepts<'a> {
 
     /// Whether some scalar of `values` meets the constraint.
     pub(super) fn any_of(&self, values: Scalars<'_>) -> bool {
+        // As `first_of`, but by way of that long lists take half as long again.
         match self {
             Self::Any => values.iter().next().is_some(),
             Self::OneOf(accepted) => values
                 .iter()
                 .any(|value| accepted.iter().any(|scalar| scalar == value)),
         }
+    }
+
+    /// The first scalar of `values` that meets the constraint.
+    pub(super) fn first_of<'v>(&self, values: Scalars<'v>) -> Option<Scalar<'v>> {
+        values.iter().find(|value| self.accepts(*value))
     }
 }
 

@@ -4,8 +4,9 @@
 //! [`parse`] turns the text of one message into a [`Message`], or into a [`Refusal`] that is ready
 //! to be answered through a [`Reply`]. The types borrow the text and exist only in valid form, so
 //! that [`matches()`] has no error to report. With the feature `alloc`, `OwnedSubscriptions` keeps
-//! a set beyond the life of its text. [`Grants`] say what a session may do (section 7), and
-//! [`covers`] whether one of them allows a subscription.
+//! a set beyond the life of its text. [`explain`] says in words why the two match or do not, and
+//! [`Grants`] what a session may do (section 7): [`covers`] is the question whether a grant allows a
+//! subscription.
 //!
 //! ```
 //! use campanile_core::notify::{Limits, Message, matches, parse};
@@ -47,6 +48,7 @@
 
 mod covers;
 mod envelope;
+mod explain;
 mod filter;
 mod grant;
 mod json;
@@ -60,6 +62,7 @@ mod raw;
 mod refusal;
 mod reply;
 mod scalar;
+mod shown;
 mod subscription;
 mod target;
 mod text;
@@ -67,6 +70,7 @@ mod word;
 
 pub use covers::covers;
 pub use envelope::{ClientMessage, Message, parse};
+pub use explain::{Explanation, Location, explain};
 pub use filter::{Accepts, Constraint, Constraints, Entries, Keyed, Scalars, ScalarsIter, Values};
 pub use grant::{Grant, Grants, GrantsIter};
 pub use json::MAX_DEPTH;

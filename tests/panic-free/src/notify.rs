@@ -32,6 +32,22 @@ pub fn nt_parse_lone<'a>(
 }
 
 #[unsafe(no_mangle)]
+pub fn nt_explain<'a>(
+    subscription: &Subscription<'a>,
+    notification: &Notification<'a>,
+) -> Explanation<'a> {
+    notify::explain(subscription, notification)
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_explanation<'a>(explanation: &Explanation<'a>) -> (bool, Location<'a>) {
+    (
+        Explanation::is_match(explanation),
+        Explanation::location(explanation),
+    )
+}
+
+#[unsafe(no_mangle)]
 pub fn nt_covers(grant: &Grant<'_>, subscription: &Subscription<'_>) -> bool {
     notify::covers(grant, subscription)
 }
@@ -253,6 +269,8 @@ crate::formats! { NOTIFY_DISPLAY:
     <Number<'_> as Display>;
     <ErrorCode as Display>;
     <Refusal as Display>;
+    <Explanation<'_> as Display>;
+    <Location<'_> as Display>;
     <BufferTooSmall as Display>;
 }
 
@@ -267,11 +285,13 @@ crate::formats! { #[cfg(feature = "allowed")] NOTIFY_DEBUG:
     <Constraints<'_> as Debug>;
     <Entries<'_> as Debug>;
     <ErrorCode as Debug>;
+    <Explanation<'_> as Debug>;
     <Grant<'_> as Debug>;
     <Grants<'_> as Debug>;
     <GrantsIter<'_> as Debug>;
     <Keyed<'_> as Debug>;
     <Limits as Debug>;
+    <Location<'_> as Debug>;
     <Message<'_> as Debug>;
     <Notification<'_> as Debug>;
     <Number<'_> as Debug>;

@@ -13,6 +13,7 @@ mod prelude {
     };
 }
 
+mod explaining;
 mod grants;
 mod hostile;
 mod model;

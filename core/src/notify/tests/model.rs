@@ -158,7 +158,7 @@ fn filters_token() -> impl Strategy<Value = String> {
 }
 
 /// A subscription or notification, mostly valid, of mostly one package and page.
-fn target_token() -> impl Strategy<Value = String> {
+pub(super) fn target_token() -> impl Strategy<Value = String> {
     let name = |common: &'static str, escaped: &'static str| {
         prop_oneof![
             30 => Just(Some(common.to_owned())),
