@@ -8,7 +8,7 @@ use campanile_core::notify::{
 use crate::model::{self, Reading};
 
 /// No bound on numbers of things: the model has none.
-const UNLIMITED: Limits = Limits {
+pub(crate) const UNLIMITED: Limits = Limits {
     subscriptions: usize::MAX,
     constraints: usize::MAX,
     keys: usize::MAX,

@@ -7,6 +7,7 @@
 
 mod buffered;
 mod check;
+mod covers;
 mod envelope;
 mod handshake;
 mod head;
@@ -20,6 +21,7 @@ mod two_peers;
 mod utf8;
 mod wishes;
 
+pub use covers::covers;
 pub use envelope::envelope;
 pub use handshake::handshake;
 pub use head::head;
@@ -35,7 +37,8 @@ use std::{env, fs, process::ExitCode};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also that of its program and its corpus folder.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
+    ("covers", covers),
     ("envelope", envelope),
     ("handshake", handshake),
     ("head", head),

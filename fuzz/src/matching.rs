@@ -1,6 +1,6 @@
 //! Subscriptions and notifications.
 
-use campanile_core::notify::{Message, OwnedSubscriptions, matches};
+use campanile_core::notify::{Message, OwnedSubscriptions, explain, matches};
 
 use crate::{
     check,
@@ -52,5 +52,10 @@ fn compare(subscribing: &[u8], publishing: &[u8]) {
             "{wish:?} and {news:?}"
         );
         assert_eq!(matches(&copy, notification), expected, "the copy");
+        let explanation = explain(&subscription, notification);
+        assert_eq!(explanation.is_match(), expected, "{explanation}");
+        let said = explanation.to_string();
+        assert_eq!(said.starts_with("matches: "), expected, "{said}");
+        assert!(!said.contains(char::is_control), "{said:?}");
     }
 }

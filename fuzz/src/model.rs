@@ -102,6 +102,23 @@ pub(crate) fn matches(subscription: &Target, notification: &Target) -> bool {
     }
 }
 
+/// Section 7: what a subscription of the grant's form would match, where `*` names everything.
+pub(crate) fn admits(grant: &Target, notification: &Target) -> bool {
+    let named = |granted: &String, name: &String| {
+        if granted == "*" {
+            name.clone()
+        } else {
+            granted.clone()
+        }
+    };
+    let form = Target {
+        package: named(&grant.package, &notification.package),
+        page: named(&grant.page, &notification.page),
+        values: grant.values.clone(),
+    };
+    matches(&form, notification)
+}
+
 fn accepts(accepted: &[Scalar], values: &[Scalar]) -> bool {
     values.iter().any(|value| {
         accepted

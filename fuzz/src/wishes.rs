@@ -61,9 +61,19 @@ pub(crate) fn publishing(script: &mut Script<'_>) -> String {
     format!(r#"{{"sender":"server","notification":{}}}"#, target(script))
 }
 
+/// A grant.
+pub(crate) fn grant(script: &mut Script<'_>) -> String {
+    let package = script.one_of(&[r#""p""#, r#""*""#, r#""\u002a""#, r#""q""#]);
+    of_package(package, script)
+}
+
 /// A subscription or notification.
 fn target(script: &mut Script<'_>) -> String {
     let package = script.one_of(&[r#""p""#, r#""p""#, r#""p""#, r#""\u0070""#, r#""q""#]);
+    of_package(package, script)
+}
+
+fn of_package(package: &str, script: &mut Script<'_>) -> String {
     let filters = match script.below(8) {
         0 => String::new(),
         1 => r#","filters":null"#.to_owned(),
