@@ -1,14 +1,19 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A real-time notification server: clients subscribe over WebSocket, a back end publishes,
 /// and exactly the clients concerned hear it.
 #[derive(Debug, Parser)]
 #[command(name = "campanile", version, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// The address and port to listen on; port 0 takes any free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8000")]
     pub(crate) listen: SocketAddr,
@@ -16,6 +21,29 @@ pub(crate) struct Arguments {
     /// How much to log, on standard error
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
     pub(crate) log: Level,
+}
+
+/// What this program does besides serving.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say why a notification matches a subscription or does not
+    ///
+    /// FILE holds the JSON text of the whole message as it goes over the wire, or of the one
+    /// subscription or notification in it; - is standard input, for one of the two. Each
+    /// subscription of a message is explained. No server needs to run.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArguments {
+    /// A client's message, or a subscription
+    #[arg(long, value_name = "FILE")]
+    pub(crate) subscription: PathBuf,
+
+    /// A publisher's message, or a notification
+    #[arg(long, value_name = "FILE")]
+    pub(crate) notification: PathBuf,
 }
 
 /// How much is logged.
@@ -46,8 +74,17 @@ const EXAMPLES: &str = "\
 Examples:
   campanile                             serve on all addresses, port 8000
   campanile --listen 127.0.0.1:9000     serve this machine only, port 9000
+  campanile explain --help              find out why a client hears something or does not
 
 Publishing is accepted from loopback addresses only. Behind a proxy on this machine
 every client has one, so keep such a proxy from forwarding to it.
 
 Exit codes: 0 after --help and --version, 1 cannot serve, 2 wrong arguments.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  campanile explain --subscription wish.json --notification news.json
+  some-command | campanile explain --subscription wish.json --notification -
+
+Exit codes: 0 a subscription matches, 1 none does, 2 wrong arguments, or a FILE that cannot be
+read or is not valid.";

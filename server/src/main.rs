@@ -2,6 +2,7 @@
 
 mod cli;
 mod descriptors;
+mod explain;
 mod log;
 
 use std::{
@@ -15,6 +16,9 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
+    if let Some(cli::Command::Explain(arguments)) = &arguments.command {
+        return explain::run(arguments);
+    }
     let _log = log::init(arguments.log.into());
     match serve(arguments.listen) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 mod bad_handshake;
 mod bad_input;
 mod command_line;
+mod explaining;
 mod keep_alive;
 mod logging;
 mod many;
