@@ -5,6 +5,7 @@
 //! [`Hub::recipients`], each of them through its own [`Line`], which is bounded.
 
 mod frame;
+pub mod index;
 mod line;
 mod outbox;
 mod response;

@@ -1,6 +1,8 @@
 //! The `values` of filters: constraints on one side, values on the other.
 
 use core::iter::FusedIterator;
+#[cfg(feature = "alloc")]
+use core::ops::Range;
 
 use super::{
     raw::{Elements, Kind, Members, Value},
@@ -179,6 +181,27 @@ impl<'a> Keyed<'a> {
     #[must_use]
     pub fn iter(&self) -> Entries<'a> {
         Entries(EffectiveMembers::new(self.object))
+    }
+
+    /// Each name as it was written and where its value is, for [`values_at`](Self::values_at). A
+    /// name may come again: the last one counts, and of the others not even the values are checked.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn written(&self) -> impl Iterator<Item = (Text<'a>, Range<usize>)> + use<'a> {
+        let len = self.object.as_bytes().len();
+        let mut members = self.object.members();
+        core::iter::from_fn(move || {
+            let (name, value) = members.next()?;
+            let end = len.saturating_sub(members.left());
+            let start = end.saturating_sub(value.as_bytes().len());
+            Some((Text::trusted(name), start..end))
+        })
+    }
+
+    /// The values at a place that [`written`](Self::written) told of a name that counts.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn values_at(&self, place: Range<usize>) -> Scalars<'a> {
+        let raw = self.object.as_bytes().get(place);
+        Scalars::trusted(Value::trusted(raw.unwrap_or(b"[]")))
     }
 
     /// Whether `accepts` is met by the values of any key.

@@ -87,4 +87,4 @@ pub use subscription::{Subscription, Subscriptions, SubscriptionsIter};
 pub use text::{Bytes, Chars, Text};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

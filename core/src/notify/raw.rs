@@ -87,6 +87,14 @@ pub(super) struct Members<'a> {
     rest: &'a [u8],
 }
 
+#[cfg(feature = "alloc")]
+impl Members<'_> {
+    /// How many bytes of the object follow what was handed out.
+    pub(super) const fn left(&self) -> usize {
+        self.rest.len()
+    }
+}
+
 impl<'a> Iterator for Members<'a> {
     type Item = (RawString<'a>, Value<'a>);
 

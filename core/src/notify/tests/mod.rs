@@ -16,8 +16,8 @@ mod prelude {
 mod explaining;
 mod grants;
 mod hostile;
-mod model;
-mod naive;
+pub(crate) mod model;
+pub(crate) mod naive;
 #[cfg(feature = "alloc")]
 mod owned;
 mod refusals;

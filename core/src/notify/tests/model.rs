@@ -22,7 +22,7 @@ enum Model {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(crate) enum Side {
     Subscription,
     Notification,
 }
@@ -89,6 +89,30 @@ fn model(object: &Map<String, Value>, side: Side, path: &str) -> Result<Model, V
     } else {
         Err(errors)
     }
+}
+
+/// A valid subscription or notification, read by itself.
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+pub(crate) struct Target {
+    names: [Option<Value>; 2],
+    values: Model,
+}
+
+/// Reads a subscription or notification; nothing if it is not valid.
+#[cfg(feature = "alloc")]
+pub(crate) fn read(text: &str, side: Side) -> Option<Target> {
+    let object: Map<String, Value> = serde_json::from_str(text).ok()?;
+    Some(Target {
+        names: ["package", "page"].map(|name| object.get(name).cloned()),
+        values: model(&object, side, "").ok()?,
+    })
+}
+
+/// Whether the one is to be delivered for the other.
+#[cfg(feature = "alloc")]
+pub(crate) fn meets(subscribed: &Target, published: &Target) -> bool {
+    subscribed.names == published.names && model_matches(&subscribed.values, &published.values)
 }
 
 fn accepts(accepted: Option<&Vec<Plain>>, values: &[Plain]) -> bool {

@@ -124,7 +124,7 @@ pub(super) fn number_token() -> impl Strategy<Value = String> {
     ]
 }
 
-pub(super) fn scalar_token() -> impl Strategy<Value = String> {
+pub(crate) fn scalar_token() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => string_token(),
         3 => number_token(),
@@ -137,7 +137,7 @@ fn space() -> impl Strategy<Value = String> {
     prop_oneof![5 => Just(String::new()), 1 => "[ \t\r\n]{1,9}"]
 }
 
-pub(super) fn array_of(
+pub(crate) fn array_of(
     element: impl Strategy<Value = String>,
     len: usize,
 ) -> impl Strategy<Value = String> {
@@ -150,7 +150,7 @@ pub(super) fn array_of(
     })
 }
 
-pub(super) fn object_of(
+pub(crate) fn object_of(
     member: impl Strategy<Value = (String, String)>,
     len: usize,
 ) -> impl Strategy<Value = String> {
@@ -164,7 +164,7 @@ pub(super) fn object_of(
 }
 
 /// Any JSON text, a few levels deep, with duplicate members.
-pub(super) fn json() -> impl Strategy<Value = String> {
+pub(crate) fn json() -> impl Strategy<Value = String> {
     scalar_token().prop_recursive(4, 40, 6, |inner| {
         prop_oneof![
             array_of(inner.clone(), 6),

@@ -1,0 +1,69 @@
+//! One member after the other.
+
+use alloc::vec::Vec;
+
+use super::{
+    cohort::Member,
+    partition::Kind,
+    store::{Joined, Spot, Store},
+    subscribers::Entry,
+};
+
+/// Enters tuples of one subscriber, and notes where.
+pub(super) struct Joining<'i> {
+    pub(super) store: &'i mut Store,
+    pub(super) subscriber: u32,
+    /// The partition of the subscription that is being entered.
+    pub(super) partition: u32,
+    /// What has been entered of the whole set.
+    pub(super) entries: &'i mut Vec<Entry>,
+    /// Tuples for which there was no number.
+    pub(super) lost: u64,
+}
+
+impl Joining<'_> {
+    /// Enters a tuple into a table of the partition.
+    pub(super) fn enter<'t>(
+        &mut self,
+        table: u32,
+        hash: u64,
+        parts: impl Iterator<Item = &'t [u8]> + Clone,
+    ) {
+        let spot = Spot {
+            partition: self.partition,
+            table,
+            hash,
+        };
+        let joined = match u32::try_from(self.entries.len()) {
+            Ok(entry) => {
+                let subscriber = self.subscriber;
+                self.store.join(spot, parts, Member { subscriber, entry })
+            }
+            Err(_) => Joined::Full,
+        };
+        match joined {
+            Joined::Entered(entry) => self.entries.push(entry),
+            Joined::Already => {}
+            Joined::Full => self.lose(),
+        }
+    }
+
+    /// Enters a tuple into the table of a kind of which there is one at most.
+    pub(super) fn enter_kind<'t>(
+        &mut self,
+        kind: Kind,
+        hash: u64,
+        parts: impl Iterator<Item = &'t [u8]> + Clone,
+    ) {
+        let partition = self.store.partitions.get_mut(self.partition);
+        match partition.and_then(|partition| partition.table_or_new(kind)) {
+            Some(table) => self.enter(table, hash, parts),
+            None => self.lose(),
+        }
+    }
+
+    /// Counts what there was no number for.
+    pub(super) const fn lose(&mut self) {
+        self.lost = self.lost.saturating_add(1);
+    }
+}

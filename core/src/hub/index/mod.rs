@@ -1,0 +1,324 @@
+//! The index: who is to hear a notification, without asking every subscription.
+//!
+//! ```text
+//! package, page ─▶ Partition
+//!                  ├─ All        ()               no constraints            every notification
+//!                  ├─ Unkeyed    (value)          a constraint without key  each value
+//!                  ├─ Shape ×64  (value, value)   constraints with keys     each shape in its keys
+//!                  ├─ Scalars    (value)          any of several            each value without key
+//!                  └─ Access ..  (key, value)     verified                  each key and value
+//!                                   │
+//!                                   ▼
+//!                                Cohort: the members, in one list  ◀─▶  Entry: where a subscriber's
+//!                                                                       members are
+//! ```
+//!
+//! Notifications of a *partition* concern one package and page. A *shape* is a set of constrained
+//! keys, of which an application has few: one for each kind of screen. Its table leads from a tuple
+//! of values, one for each key, to the *cohort* of those who want just these. So a notification
+//! costs one look-up for each shape that its keys contain, and the copy of the lists that it finds.
+//!
+//! What is not a tuple of values becomes one, or several:
+//!
+//! - a list of values, a tuple for each; of several lists, a tuple for each way to take one of each,
+//!   up to [`IndexLimits::expansion`], beyond which the widest is left out and verified;
+//! - `true` is part of the shape, but not of the tuple;
+//! - an empty list meets no values by key: no tuple at all;
+//! - a notification without keys meets a subscription when any constraint accepts a value. Where the
+//!   shape has one key, its table answers that too; where a constraint accepts anything, all
+//!   cohorts are met; the others are entered by each of their values once more;
+//! - a notification's array, the same from the other side: a look-up for each way to take one
+//!   value of each of the keys, or a walk over the cohorts where those are fewer.
+//!
+//! Peers choose shapes. Beyond [`IndexLimits::shapes`] a subscription is found by the one constraint
+//! that brings it together with the fewest others, and then verified.
+//!
+//! Hashes are keyed, and equality is verified on every hit. A member knows its entry and the entry
+//! knows the member's position, so that a subscriber is taken out by its own entries alone. A list
+//! that is mostly empty gives its memory back, and a table, shape or partition without members is
+//! dropped.
+
+mod cohort;
+mod enter;
+mod hash;
+mod heard;
+mod joining;
+mod limits;
+mod partition;
+mod plan;
+mod probe;
+mod product;
+mod room;
+mod seen;
+mod slab;
+mod store;
+mod subscribers;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod tuple;
+mod wish;
+
+pub use hash::HashKey;
+pub use limits::{Counters, IndexLimits};
+
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
+
+use crate::notify::{Notification, Subscriptions, Values};
+use enter::{Entering, Scratch};
+use hash::Hasher;
+use heard::{First, Heard};
+use joining::Joining;
+use probe::{Form, Probe};
+use product::Product;
+use seen::Seen;
+use store::Store;
+use subscribers::{Entry, Subscriber, Subscribers, Wishes};
+use terms::Terms;
+
+/// Subscriptions of any number of subscribers, and who of them is to hear a notification: those
+/// with a subscription that [`matches`](crate::notify::matches()) it, however many there are.
+///
+/// Subscribers are small numbers, such as [`SessionId::index`](super::SessionId::index): memory is
+/// taken for all below the highest that has subscriptions.
+pub struct Index {
+    hasher: Hasher,
+    limits: IndexLimits,
+    store: Store,
+    subscribers: Subscribers,
+    counters: Counters,
+    /// How much may be moved to close gaps: what has been taken out pays for it.
+    credit: usize,
+    entering: Scratch,
+    entries: Vec<Entry>,
+    matching: Matching,
+}
+
+/// What is reused from one notification to the next.
+#[derive(Debug, Default)]
+struct Matching {
+    terms: Terms,
+    seen: Seen,
+    product: Product,
+    heard: Heard,
+}
+
+/// How much may be moved to close gaps for each tuple that was taken out.
+const MOVES: usize = 4;
+
+impl Index {
+    /// An index without subscriptions.
+    #[must_use]
+    pub fn new(key: HashKey, limits: IndexLimits) -> Self {
+        Self::with_hasher(Hasher::new(key), limits)
+    }
+
+    fn with_hasher(hasher: Hasher, limits: IndexLimits) -> Self {
+        Self {
+            hasher,
+            limits,
+            store: Store::default(),
+            subscribers: Subscribers::default(),
+            counters: Counters::default(),
+            credit: 0,
+            entering: Scratch::default(),
+            entries: Vec::new(),
+            matching: Matching::default(),
+        }
+    }
+
+    /// Replaces all that `subscriber` subscribed to.
+    ///
+    /// Time is proportional to what it had and to what it gets, in tuples (see [`IndexLimits`]).
+    pub fn replace(&mut self, subscriber: u32, set: &Subscriptions<'_>) {
+        self.forget(subscriber);
+        if set.is_empty() {
+            return;
+        }
+        self.entries.clear();
+        let mut entering = Entering {
+            hasher: &self.hasher,
+            limits: &self.limits,
+            scratch: &mut self.entering,
+            joining: Joining {
+                store: &mut self.store,
+                subscriber,
+                partition: 0,
+                entries: &mut self.entries,
+                lost: 0,
+            },
+            wishes: Vec::new(),
+            keys: 0,
+        };
+        for subscription in set {
+            entering.enter(&subscription);
+        }
+        let Entering {
+            wishes,
+            keys,
+            joining: Joining { lost, .. },
+            ..
+        } = entering;
+        self.counters.lost = self.counters.lost.saturating_add(lost);
+        let entered = Subscriber {
+            entries: Box::from(self.entries.as_slice()),
+            wishes: (!wishes.is_empty()).then(|| Box::new(Wishes(wishes))),
+            subscriptions: set.len(),
+        };
+        self.count(&entered, usize::saturating_add);
+        self.subscribers.put(subscriber, entered);
+        self.matching.seen.fit(keys);
+        self.matching.heard.fit(self.subscribers.bound());
+    }
+
+    /// Takes out all that `subscriber` subscribed to.
+    ///
+    /// Time is proportional to what it had, in tuples.
+    pub fn forget(&mut self, subscriber: u32) {
+        self.release_keys(subscriber);
+        let mut at: usize = 0;
+        // In place, for what follows into a position may be the subscriber's own.
+        while let Some(&entry) = self.subscribers.entries(subscriber).get(at) {
+            if let Some(moved) = self.store.leave(entry)
+                && let Some(other) = self.subscribers.entry_mut(moved)
+            {
+                other.position = entry.position;
+            }
+            at = at.saturating_add(1);
+        }
+        let taken = self.subscribers.take(subscriber);
+        self.count(&taken, usize::saturating_sub);
+        self.close_gaps(taken.entries.len());
+        self.matching.heard.fit(self.subscribers.bound());
+    }
+
+    /// The subscribers of a subscription that matches, each once and in no order.
+    ///
+    /// It allocates nothing once it has seen notifications as long as this one.
+    pub fn recipients(&mut self, notification: &Notification<'_>) -> &[u32] {
+        let Self {
+            hasher,
+            store,
+            subscribers,
+            matching:
+                Matching {
+                    terms,
+                    seen,
+                    product,
+                    heard,
+                },
+            ..
+        } = self;
+        terms.clear();
+        let package = terms.read_text(notification.package(), hasher);
+        let page = terms.read_text(notification.page(), hasher);
+        let hash = hasher.join(package.hash, page.hash);
+        let found = store.find(hash, terms.text(&package), terms.text(&page));
+        let Some(partition) = found.and_then(|number| store.partitions.get(number)) else {
+            return &[];
+        };
+        seen.clear();
+        let form = match notification.values() {
+            Values::None => Form::None,
+            Values::Unkeyed(scalars) => {
+                terms.read_unkeyed(scalars, hasher);
+                Form::Unkeyed
+            }
+            Values::Keyed(keyed) => {
+                terms.read_names(&keyed, hasher);
+                for index in 0..terms.keys().len() {
+                    let number = (terms.keys().get(index))
+                        .and_then(|key| partition.keys.find(key.hash, terms.name(key)));
+                    // Nobody asks for the values of other keys but who names no key.
+                    if number.is_none() && partition.unkeyed == 0 {
+                        continue;
+                    }
+                    // The protocol, section 9: an empty array is no value.
+                    if terms.read_values(index, &keyed, hasher) > 0
+                        && let Some(number) = number
+                    {
+                        seen.add(number, index);
+                    }
+                }
+                Form::Keyed
+            }
+        };
+        heard.start();
+        let probe = Probe {
+            store,
+            subscribers,
+            hasher,
+            partition,
+            terms,
+            seen,
+            product,
+            heard,
+            first: First::default(),
+        };
+        probe.run(form)
+    }
+
+    /// What is in the index at the moment.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            partitions: self.store.partitions.len(),
+            shapes: self.store.shapes,
+            cohorts: self.store.cohorts.len(),
+            ..self.counters
+        }
+    }
+
+    /// Counts in, or out, what a subscriber has.
+    fn count(&mut self, subscriber: &Subscriber, add: impl Fn(usize, usize) -> usize) {
+        let counters = &mut self.counters;
+        counters.subscriptions = add(counters.subscriptions, subscriber.subscriptions);
+        counters.tuples = add(counters.tuples, subscriber.entries.len());
+        for wish in subscriber.wishes() {
+            counters.left_out = add(counters.left_out, wish.is_left_out.into());
+            counters.overflowed = add(counters.overflowed, wish.is_overflowed.into());
+        }
+    }
+
+    /// Gives back the keys that the wishes of `subscriber` hold.
+    fn release_keys(&mut self, subscriber: u32) {
+        for wish in self.subscribers.wishes(subscriber) {
+            let entry = self.subscribers.entries(subscriber).get(wish.first);
+            let cohort = entry.and_then(|entry| self.store.cohorts.get(entry.cohort));
+            let Some(cohort) = cohort.filter(|_| wish.has_keys) else {
+                continue;
+            };
+            if let Some(partition) = self.store.partitions.get_mut(cohort.partition) {
+                for check in &wish.checks {
+                    partition.keys.release(check.key);
+                }
+            }
+        }
+    }
+
+    /// Moves cohorts from the end of their list to gaps in it, as far as what has been taken out
+    /// pays for it: so that closing a gap before a crowd is not done at the expense of one.
+    fn close_gaps(&mut self, taken: usize) {
+        self.credit = self.credit.saturating_add(taken.saturating_mul(MOVES));
+        while let Some(number) = self.store.pull_in(&mut self.credit) {
+            let Some(cohort) = self.store.cohorts.get(number) else {
+                break;
+            };
+            for &member in cohort.members.as_slice() {
+                if let Some(entry) = self.subscribers.entry_mut(member) {
+                    entry.cohort = number;
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Index {
+    /// Leaves out what is subscribed to, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index")
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,326 @@
+//! Partitions: what concerns one package and page.
+
+use alloc::boxed::Box;
+
+use hashbrown::HashTable;
+
+use super::{
+    hash::{kept, spread},
+    room,
+    slab::Slab,
+};
+
+/// The subscriptions to one package and page.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) package: Box<[u8]>,
+    pub(super) page: Box<[u8]>,
+    /// What is [kept] of the hash of both.
+    pub(super) hash: u32,
+    pub(super) keys: Keys,
+    pub(super) tables: Slab<Table>,
+    /// How many of the tables are shapes.
+    pub(super) shapes: usize,
+    /// How many of the tables ask for values of keys that none of the keys names.
+    pub(super) unkeyed: usize,
+}
+
+/// The keys that are constrained in a partition, by small numbers.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    names: Slab<KeyName>,
+    numbers: HashTable<u32>,
+}
+
+#[derive(Debug)]
+struct KeyName {
+    name: Box<[u8]>,
+    hash: u32,
+    /// By shapes, wishes, and the subscription that is just being entered.
+    uses: usize,
+}
+
+impl Keys {
+    /// The number of a key.
+    pub(super) fn find(&self, hash: u64, name: &[u8]) -> Option<u32> {
+        let hash = kept(hash);
+        let is_it = |&number: &u32| {
+            let key = self.names.get(number);
+            key.is_some_and(|key| key.hash == hash && *key.name == *name)
+        };
+        self.numbers.find(spread(hash), is_it).copied()
+    }
+
+    /// The number of a key, which is used once more; nothing if there is no number left.
+    pub(super) fn acquire(&mut self, hash: u64, name: &[u8]) -> Option<u32> {
+        if let Some(number) = self.find(hash, name) {
+            self.hold(number);
+            return Some(number);
+        }
+        let hash = kept(hash);
+        let number = self.names.insert(KeyName {
+            name: name.into(),
+            hash,
+            uses: 1,
+        })?;
+        let names = &self.names;
+        self.numbers
+            .insert_unique(spread(hash), number, |&number| rehash(names, number));
+        Some(number)
+    }
+
+    /// One more use of a key.
+    pub(super) fn hold(&mut self, number: u32) {
+        if let Some(key) = self.names.get_mut(number) {
+            key.uses = key.uses.saturating_add(1);
+        }
+    }
+
+    /// One use of a key less.
+    pub(super) fn release(&mut self, number: u32) {
+        let Some(key) = self.names.get_mut(number) else {
+            return;
+        };
+        key.uses = key.uses.saturating_sub(1);
+        if key.uses > 0 {
+            return;
+        }
+        let hash = spread(key.hash);
+        if let Ok(found) = self.numbers.find_entry(hash, |&other| other == number) {
+            found.remove();
+        }
+        self.names.remove(number);
+        let names = &self.names;
+        give_back(&mut self.numbers, |&number| rehash(names, number));
+    }
+
+    /// Above every number that is in use.
+    pub(super) const fn bound(&self) -> usize {
+        self.names.bound()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn uses(&self, number: u32) -> usize {
+        self.names.get(number).map_or(0, |key| key.uses)
+    }
+}
+
+fn rehash(names: &Slab<KeyName>, number: u32) -> u64 {
+    names.get(number).map_or(0, |key| spread(key.hash))
+}
+
+/// Gives memory back when three quarters of a table are unused.
+pub(super) fn give_back<T>(table: &mut HashTable<T>, hasher: impl Fn(&T) -> u64) {
+    if room::is_sparse(table.len(), table.capacity()) {
+        table.shrink_to(table.len().saturating_mul(2), hasher);
+    }
+}
+
+/// Cohorts by their tuples.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) kind: Kind,
+    /// One bit for each key that a notification must have, of several keys perhaps the same.
+    pub(super) mask: u64,
+    /// How many values a tuple has.
+    pub(super) parts: usize,
+    /// Whether each member is to be verified by its wish. In the other tables, a subscriber is in a
+    /// cohort only once.
+    pub(super) is_verified: bool,
+    pub(super) for_scalars: ForScalars,
+    /// Numbers of cohorts, of which there is at least one.
+    pub(super) cohorts: HashTable<u32>,
+}
+
+/// What the tuples of a table are, and which notifications they meet. Where a tuple has no values,
+/// there is one cohort.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `()`: subscriptions without constraints. Every notification.
+    All,
+    /// `(value)` of a constraint without a key. Every notification with this value.
+    Unkeyed,
+    /// `(value, ..)` of a set of constraints with keys. Notifications with values by key; under
+    /// conditions also those without.
+    Shape(Shape),
+    /// `(value)` of any constraint. Notifications without keys with this value.
+    Scalars,
+    /// `()`: one constraint accepts anything. Notifications without keys.
+    AnyScalar,
+    /// `(key, value)` of one constraint among others, verified. Notifications with this.
+    Access,
+    /// `(key)`, likewise.
+    Present,
+    /// `()`, verified. Every notification with values.
+    Checked,
+    /// `()`, verified. Notifications without keys.
+    CheckedScalars,
+}
+
+/// Which keys a set of constraints has, and what is said of each.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Sorted by the number of the key.
+    pub(super) keys: Box<[(u32, Mode)]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// One value, which is part of the tuple.
+    Exact,
+    /// Any value.
+    Any,
+    /// One of a list that is too wide to be expanded.
+    LeftOut,
+}
+
+impl Shape {
+    fn count(&self, wanted: Mode) -> usize {
+        let keys = self.keys.iter();
+        keys.filter(|(_, mode)| *mode == wanted).count()
+    }
+
+    fn for_scalars(&self) -> ForScalars {
+        if self.count(Mode::Any) > 0 {
+            ForScalars::All
+        } else if matches!(*self.keys, [(_, Mode::Exact)]) {
+            ForScalars::Tuple
+        } else {
+            ForScalars::Nothing
+        }
+    }
+}
+
+/// What a shape tells about a notification without keys, which meets a subscription when any of its
+/// constraints accepts a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ForScalars {
+    /// Every member is met.
+    All,
+    /// The members of the tuple that is the value.
+    Tuple,
+    /// Nothing: the members are in other tables for this.
+    Nothing,
+}
+
+impl Table {
+    pub(super) fn new(kind: Kind) -> Self {
+        let (parts, is_verified, mask, for_scalars) = match &kind {
+            Kind::All | Kind::AnyScalar => (0, false, 0, ForScalars::Nothing),
+            Kind::Unkeyed | Kind::Scalars => (1, false, 0, ForScalars::Nothing),
+            Kind::Access => (2, true, 0, ForScalars::Nothing),
+            Kind::Present => (1, true, 0, ForScalars::Nothing),
+            Kind::Checked | Kind::CheckedScalars => (0, true, 0, ForScalars::Nothing),
+            Kind::Shape(shape) => (
+                shape.count(Mode::Exact),
+                shape.count(Mode::LeftOut) > 0,
+                mask(shape.keys.iter().map(|(key, _)| *key)),
+                shape.for_scalars(),
+            ),
+        };
+        Self {
+            kind,
+            mask,
+            parts,
+            is_verified,
+            for_scalars,
+            cohorts: HashTable::new(),
+        }
+    }
+}
+
+/// One bit for each key; far-off numbers share bits.
+pub(super) fn mask(keys: impl IntoIterator<Item = u32>) -> u64 {
+    keys.into_iter()
+        .fold(0, |mask, key| mask | 1_u64.rotate_left(key))
+}
+
+impl Partition {
+    pub(super) fn new(package: &[u8], page: &[u8], hash: u32) -> Self {
+        Self {
+            package: package.into(),
+            page: page.into(),
+            hash,
+            keys: Keys::default(),
+            tables: Slab::default(),
+            shapes: 0,
+            unkeyed: 0,
+        }
+    }
+
+    /// The table of one of the kinds of which there is one at most.
+    pub(super) fn table(&self, kind: &Kind) -> Option<u32> {
+        let mut tables = self.tables.iter();
+        tables.find_map(|(number, table)| (table.kind == *kind).then_some(number))
+    }
+
+    /// The same, made if it is missing; nothing if there is no number left.
+    pub(super) fn table_or_new(&mut self, kind: Kind) -> Option<u32> {
+        self.table(&kind).or_else(|| self.add(kind))
+    }
+
+    /// The table of the shape with these keys.
+    pub(super) fn shape(&self, keys: impl Iterator<Item = (u32, Mode)> + Clone) -> Option<u32> {
+        let mask = mask(keys.clone().map(|(key, _)| key));
+        let mut tables = self.tables.iter();
+        let found = tables.find(|(_, table)| {
+            matches!(&table.kind, Kind::Shape(shape)
+                if table.mask == mask && shape.keys.iter().copied().eq(keys.clone()))
+        });
+        found.map(|(number, _)| number)
+    }
+
+    pub(super) fn add(&mut self, kind: Kind) -> Option<u32> {
+        let table = Table::new(kind);
+        let number = self.tables.insert(table)?;
+        let Self {
+            tables,
+            keys,
+            shapes,
+            unkeyed,
+            ..
+        } = self;
+        let kind = &tables.get(number)?.kind;
+        if let Kind::Shape(shape) = kind {
+            for (key, _) in &shape.keys {
+                keys.hold(*key);
+            }
+        }
+        *shapes = shapes.saturating_add(usize::from(is_shape(kind)));
+        *unkeyed = unkeyed.saturating_add(usize::from(is_unkeyed(kind)));
+        Some(number)
+    }
+
+    /// Drops a table that has no cohorts.
+    pub(super) fn drop_table(&mut self, number: u32) {
+        let Some(Table { kind, .. }) = self.tables.remove(number) else {
+            return;
+        };
+        self.shapes = self.shapes.saturating_sub(usize::from(is_shape(&kind)));
+        self.unkeyed = self.unkeyed.saturating_sub(usize::from(is_unkeyed(&kind)));
+        if let Kind::Shape(shape) = kind {
+            for (key, _) in &shape.keys {
+                self.keys.release(*key);
+            }
+        }
+    }
+
+    /// How many cohorts there are.
+    pub(super) fn cohorts(&self) -> usize {
+        let lens = self.tables.iter().map(|(_, table)| table.cohorts.len());
+        lens.sum()
+    }
+}
+
+const fn is_shape(kind: &Kind) -> bool {
+    matches!(kind, Kind::Shape(_))
+}
+
+const fn is_unkeyed(kind: &Kind) -> bool {
+    matches!(kind, Kind::Unkeyed | Kind::Checked)
+}

@@ -1,0 +1,230 @@
+//! Matching: which cohorts a notification meets.
+
+use core::iter;
+
+use super::{
+    cohort::{Cohort, Member},
+    hash::{Hasher, kept},
+    heard::{First, Heard},
+    partition::{ForScalars, Kind, Mode, Partition, Shape, Table},
+    product::Product,
+    seen::Seen,
+    store::Store,
+    subscribers::Subscribers,
+    terms::{Terms, Value},
+    tuple::Parts,
+    wish::Wish,
+};
+
+/// One notification before the tables of its partition.
+pub(super) struct Probe<'i> {
+    pub(super) store: &'i Store,
+    pub(super) subscribers: &'i Subscribers,
+    pub(super) hasher: &'i Hasher,
+    pub(super) partition: &'i Partition,
+    pub(super) terms: &'i Terms,
+    pub(super) seen: &'i Seen,
+    pub(super) product: &'i mut Product,
+    pub(super) heard: &'i mut Heard,
+    pub(super) first: First<'i>,
+}
+
+/// What a notification's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    None,
+    Unkeyed,
+    Keyed,
+}
+
+impl<'i> Probe<'i> {
+    /// Who is to hear the notification.
+    pub(super) fn run(mut self, form: Form) -> &'i [u32] {
+        for (_, table) in self.partition.tables.iter() {
+            match form {
+                Form::Keyed if table.mask & !self.seen.mask == 0 => self.keyed(table),
+                Form::Keyed => {}
+                Form::Unkeyed => self.unkeyed(table),
+                Form::None if table.kind == Kind::All => self.alone(table),
+                Form::None => {}
+            }
+        }
+        self.heard.finish(self.first)
+    }
+
+    /// Values by key.
+    fn keyed(&mut self, table: &'i Table) {
+        match &table.kind {
+            Kind::All => self.alone(table),
+            Kind::Unkeyed => self.values(table),
+            Kind::Shape(shape) => self.shape(table, shape),
+            Kind::Checked => self.checked(table, 0, iter::empty(), Form::Keyed),
+            Kind::Present => {
+                for (number, key) in self.seen.keys(self.terms) {
+                    let number = number.to_le_bytes();
+                    self.checked(table, key.hash, iter::once(&number[..]), Form::Keyed);
+                }
+            }
+            Kind::Access => {
+                for (number, key) in self.seen.keys(self.terms) {
+                    let number = number.to_le_bytes();
+                    for value in self.terms.values(&key.values) {
+                        let hash = self.hasher.join(key.hash, value.hash);
+                        let parts = [&number[..], self.terms.text(value)];
+                        self.checked(table, hash, parts.into_iter(), Form::Keyed);
+                    }
+                }
+            }
+            Kind::Scalars | Kind::AnyScalar | Kind::CheckedScalars => {}
+        }
+    }
+
+    /// Values without keys.
+    fn unkeyed(&mut self, table: &'i Table) {
+        match &table.kind {
+            Kind::All | Kind::AnyScalar => self.alone(table),
+            Kind::Unkeyed | Kind::Scalars => self.values(table),
+            Kind::Checked | Kind::CheckedScalars => {
+                self.checked(table, 0, iter::empty(), Form::Unkeyed);
+            }
+            Kind::Shape(_) => match table.for_scalars {
+                ForScalars::All => self.everybody(table),
+                ForScalars::Tuple => self.values(table),
+                ForScalars::Nothing => {}
+            },
+            Kind::Present | Kind::Access => {}
+        }
+    }
+
+    /// The cohort of the one tuple that there is.
+    fn alone(&mut self, table: &'i Table) {
+        self.met(table, 0, iter::empty());
+    }
+
+    /// The cohorts of each value.
+    fn values(&mut self, table: &'i Table) {
+        for value in self.terms.all_values() {
+            self.met(table, value.hash, iter::once(self.terms.text(value)));
+        }
+    }
+
+    /// All cohorts of a shape.
+    fn everybody(&mut self, table: &'i Table) {
+        for &number in &table.cohorts {
+            if let Some(cohort) = self.store.cohorts.get(number) {
+                let members = cohort.members.as_slice();
+                if table.is_verified {
+                    // Nothing is left to verify, but somebody may be in it twice.
+                    self.heard.some(members, &mut self.first, |_| true);
+                } else {
+                    self.heard.cohort(members, &mut self.first);
+                }
+            }
+        }
+    }
+
+    /// The cohorts whose tuples are made of values of the shape's keys.
+    fn shape(&mut self, table: &'i Table, shape: &Shape) {
+        self.product.clear();
+        for (number, mode) in &shape.keys {
+            let Some(key) = self.seen.key(*number, self.terms) else {
+                return;
+            };
+            if *mode == Mode::Exact {
+                self.product.push(key.values.clone());
+            }
+        }
+        // Neither more look-ups than there are cohorts, nor the other way round.
+        if self.product.count() > table.cohorts.len() {
+            self.walk(table);
+            return;
+        }
+        loop {
+            let hash = self.product.hash(self.terms, self.hasher);
+            let found = self
+                .store
+                .cohort(table, hash, self.product.parts(self.terms));
+            if let Some((_, cohort)) = found {
+                self.hear(table, cohort, Form::Keyed);
+            }
+            if !self.product.advance() {
+                break;
+            }
+        }
+    }
+
+    /// The same, from the cohorts' side.
+    fn walk(&mut self, table: &'i Table) {
+        for &number in &table.cohorts {
+            let Some(cohort) = self.store.cohorts.get(number) else {
+                continue;
+            };
+            let mut parts = Parts::new(&cohort.tuple, table.parts).zip(self.product.lists());
+            let is_met = parts.all(|(part, list)| {
+                let hash = kept(self.hasher.hash(part));
+                self.terms.contains(&list.values, hash, part)
+            });
+            if is_met {
+                self.hear(table, cohort, Form::Keyed);
+            }
+        }
+    }
+
+    fn met<'t>(
+        &mut self,
+        table: &'i Table,
+        hash: u64,
+        parts: impl Iterator<Item = &'t [u8]> + Clone,
+    ) {
+        if let Some((_, cohort)) = self.store.cohort(table, hash, parts) {
+            self.heard
+                .cohort(cohort.members.as_slice(), &mut self.first);
+        }
+    }
+
+    fn checked<'t>(
+        &mut self,
+        table: &'i Table,
+        hash: u64,
+        parts: impl Iterator<Item = &'t [u8]> + Clone,
+        form: Form,
+    ) {
+        if let Some((_, cohort)) = self.store.cohort(table, hash, parts) {
+            self.hear(table, cohort, form);
+        }
+    }
+
+    /// Puts the members of a cohort on the list, each of them verified where that is due.
+    fn hear(&mut self, table: &Table, cohort: &'i Cohort, form: Form) {
+        let members = cohort.members.as_slice();
+        if !table.is_verified {
+            self.heard.cohort(members, &mut self.first);
+            return;
+        }
+        let Self {
+            subscribers,
+            terms,
+            seen,
+            ..
+        } = *self;
+        let is_met = |member: Member| {
+            let wish = subscribers.wish(member);
+            wish.is_some_and(|wish| is_met(wish, form, terms, seen))
+        };
+        self.heard.some(members, &mut self.first, is_met);
+    }
+}
+
+/// Whether values meet a wish (the protocol, section 4).
+fn is_met(wish: &Wish, form: Form, terms: &Terms, seen: &Seen) -> bool {
+    let values: &[Value] = terms.all_values();
+    let mut checks = wish.checks.iter();
+    if form == Form::Keyed && wish.has_keys {
+        checks.all(|check| {
+            let key = seen.key(check.key, terms);
+            key.is_some_and(|key| check.accepts_of(key, terms))
+        })
+    } else {
+        checks.any(|check| check.accepts_any_of(values, terms))
+    }
+}

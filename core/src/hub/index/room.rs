@@ -1,0 +1,28 @@
+//! Lists that keep little room to spare, since there may be millions of elements in them, or
+//! millions of them.
+
+use alloc::vec::Vec;
+
+/// Appends `item`. Growing by a quarter moves each element some five times in all, and at most a
+/// fifth of the memory is unused.
+pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact((list.len() / 4).max(LEAST));
+    }
+    list.push(item);
+}
+
+/// Gives memory back when three quarters of it are unused; half of what is kept stays in reserve,
+/// so that a list that grows and shrinks by turns is not moved each time.
+pub(super) fn give_back<T>(list: &mut Vec<T>) {
+    if is_sparse(list.len(), list.capacity()) {
+        list.shrink_to(list.len().saturating_mul(2));
+    }
+}
+
+/// Whether a quarter or less of some capacity is used.
+pub(super) const fn is_sparse(len: usize, capacity: usize) -> bool {
+    len <= capacity / 4 && capacity > LEAST
+}
+
+const LEAST: usize = 4;

@@ -1,0 +1,95 @@
+//! What must be true of an index at any time.
+
+use alloc::collections::BTreeMap;
+
+use super::*;
+use crate::hub::index::{
+    hash::spread,
+    partition::{Kind, Mode},
+    tuple::Parts,
+};
+
+impl Index {
+    /// Looks everything over.
+    pub(super) fn check(&self) {
+        let counters = self.counters();
+        let mut tuples = 0;
+        let mut uses: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+        let (mut left_out, mut overflowed) = (0, 0);
+        for subscriber in 0..u32::try_from(self.subscribers.bound()).unwrap() {
+            let entries = self.subscribers.entries(subscriber);
+            for (at, entry) in entries.iter().enumerate() {
+                let cohort = self.store.cohorts.get(entry.cohort).expect("a cohort");
+                let member = cohort.members.as_slice()[entry.position as usize];
+                assert_eq!(
+                    (member.subscriber, member.entry as usize),
+                    (subscriber, at),
+                    "an entry that is not its member's"
+                );
+            }
+            tuples += entries.len();
+            for wish in self.subscribers.wishes(subscriber) {
+                left_out += usize::from(wish.is_left_out);
+                overflowed += usize::from(wish.is_overflowed);
+                let partition = self.store.cohorts.get(entries[wish.first].cohort);
+                let partition = partition.expect("a cohort").partition;
+                for check in wish.checks.iter().filter(|_| wish.has_keys) {
+                    *uses.entry((partition, check.key)).or_default() += 1;
+                }
+            }
+        }
+        assert_eq!(counters.tuples, tuples);
+        assert_eq!(counters.left_out, left_out);
+        assert_eq!(counters.overflowed, overflowed);
+
+        let (mut cohorts, mut members, mut shapes) = (0, 0, 0);
+        for (number, partition) in self.store.partitions.iter() {
+            assert!(partition.tables.len() > 0, "an empty partition");
+            let mut unkeyed = 0;
+            let before = shapes;
+            for (at, table) in partition.tables.iter() {
+                assert!(!table.cohorts.is_empty(), "an empty table");
+                unkeyed += usize::from(matches!(table.kind, Kind::Unkeyed | Kind::Checked));
+                if let Kind::Shape(shape) = &table.kind {
+                    shapes += 1;
+                    for (key, _) in &shape.keys {
+                        *uses.entry((number, *key)).or_default() += 1;
+                    }
+                    let exact = shape.keys.iter().filter(|(_, mode)| *mode == Mode::Exact);
+                    assert_eq!(table.parts, exact.count());
+                }
+                for &at_cohort in &table.cohorts {
+                    let cohort = self.store.cohorts.get(at_cohort).expect("a cohort");
+                    assert_eq!((cohort.partition, cohort.table), (number, at));
+                    assert_eq!(Parts::new(&cohort.tuple, table.parts).count(), table.parts);
+                    let found = table
+                        .cohorts
+                        .find(spread(cohort.hash), |&other| other == at_cohort);
+                    assert!(found.is_some(), "a cohort that is not found");
+                    let mut names: Vec<u32> = (cohort.members.as_slice().iter())
+                        .map(|member| member.subscriber)
+                        .collect();
+                    members += names.len();
+                    cohorts += 1;
+                    names.sort_unstable();
+                    let count = names.len();
+                    names.dedup();
+                    assert!(table.is_verified || names.len() == count, "somebody twice");
+                }
+            }
+            assert_eq!(partition.shapes, shapes - before);
+            assert_eq!(partition.unkeyed, unkeyed);
+            assert!(partition.shapes <= self.limits.shapes);
+            let used = uses.keys().filter(|(other, _)| *other == number);
+            assert_eq!(partition.keys.len(), used.count(), "keys that nobody uses");
+        }
+        for ((partition, key), count) in uses {
+            let partition = self.store.partitions.get(partition).expect("a partition");
+            assert_eq!(partition.keys.uses(key), count);
+        }
+        assert_eq!(counters.cohorts, cohorts);
+        assert_eq!(counters.shapes, shapes);
+        assert_eq!(members, tuples);
+        assert_eq!(counters.lost, 0);
+    }
+}

@@ -1,0 +1,200 @@
+//! What subscriptions cost, what is counted, and that memory comes back.
+
+use super::*;
+use crate::hub::index::{cohort::Cohort, partition::Kind};
+
+fn channels(list: impl IntoIterator<Item = u32>) -> String {
+    let list: Vec<String> = list
+        .into_iter()
+        .map(|channel| channel.to_string())
+        .collect();
+    target(&format!(r#"{{"channel":[{}]}}"#, list.join(",")))
+}
+
+/// How much room there is, used or not, but for the list of subscribers, whose numbers stay.
+fn capacities(index: &Index) -> [usize; 3] {
+    let tables = index.store.partitions.iter().flat_map(|(_, partition)| {
+        (partition.tables.iter()).map(|(_, table)| table.cohorts.capacity())
+    });
+    [
+        index.store.cohorts.capacity(),
+        index.store.partitions.capacity(),
+        tables.sum(),
+    ]
+}
+
+#[test]
+fn counters_tell_what_is_there_and_return_to_zero() {
+    let mut index = Index::new(
+        KEY,
+        IndexLimits {
+            shapes: 2,
+            expansion: 4,
+            ..IndexLimits::default()
+        },
+    );
+    let list = [
+        channels([1, 2, 3]),
+        channels([2]),
+        // Two lists that multiply to more than four: one is left out.
+        target(r#"{"a":[1,2,3],"b":[4,5]}"#),
+        // The third shape.
+        target(r#"{"c":1}"#),
+        r#"{"package":"other","page":"q"}"#.to_string(),
+    ];
+    replace(&mut index, 7, &list);
+    assert_eq!(
+        index.counters(),
+        Counters {
+            subscriptions: 5,
+            partitions: 2,
+            shapes: 2,
+            // Three channels; `b`; the values 1 to 5 without a key; `c`, whose value is among
+            // these; and everything of the other package.
+            cohorts: 3 + 2 + 5 + 1 + 1,
+            tuples: 3 + 2 + 5 + 1 + 1,
+            left_out: 1,
+            overflowed: 1,
+            lost: 0,
+        }
+    );
+    index.forget(7);
+    assert_eq!(index.counters(), Counters::default());
+    index.check();
+}
+
+#[test]
+fn replacing_a_set_leaves_nothing_of_the_earlier_one() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    replace(&mut index, 1, &[channels([1, 2]), target("9")]);
+    replace(&mut index, 2, &[channels([2])]);
+    replace(&mut index, 1, &[channels([3])]);
+    assert!(recipients(&mut index, &target(r#"{"channel":1}"#)).is_empty());
+    assert_eq!(recipients(&mut index, &target(r#"{"channel":2}"#)), [2]);
+    assert_eq!(recipients(&mut index, &target("3")), [1]);
+    assert!(recipients(&mut index, &target("9")).is_empty());
+    replace(&mut index, 1, &[]);
+    index.forget(5);
+    assert!(recipients(&mut index, &target("3")).is_empty());
+    assert_eq!(index.counters().subscriptions, 1);
+}
+
+#[test]
+fn a_list_of_its_own_is_expanded_and_only_lists_that_multiply_are_left_out() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    replace(&mut index, 0, &[channels(0..1000)]);
+    assert_eq!(index.counters().left_out, 0);
+    assert_eq!(index.counters().tuples, 1000);
+    replace(&mut index, 0, &[channels(0..5000)]);
+    assert_eq!(index.counters().left_out, 1);
+    assert!(index.counters().tuples <= 2);
+    assert_eq!(recipients(&mut index, &target(r#"{"channel":4999}"#)), [0]);
+    assert!(recipients(&mut index, &target(r#"{"channel":5000}"#)).is_empty());
+    assert_eq!(recipients(&mut index, &target("4999")), [0]);
+    assert!(recipients(&mut index, &target("5000")).is_empty());
+}
+
+#[test]
+fn beyond_the_shapes_a_subscription_is_where_the_fewest_others_are() {
+    let mut index = Index::new(
+        KEY,
+        IndexLimits {
+            shapes: 0,
+            ..IndexLimits::default()
+        },
+    );
+    for subscriber in 0..20 {
+        replace(
+            &mut index,
+            subscriber,
+            &[target(&format!(
+                r#"{{"tenant":1,"room":{subscriber},"any":true}}"#
+            ))],
+        );
+    }
+    let (_, partition) = index.store.partitions.iter().next().expect("one");
+    let table = partition.table(&Kind::Access).expect("a table");
+    let table = partition.tables.get(table).expect("a table");
+    // The first one had no reason to prefer either.
+    assert!(table.cohorts.len() >= 20, "{}", table.cohorts.len());
+    assert_eq!(
+        recipients(&mut index, &target(r#"{"tenant":1,"room":7,"any":0}"#)),
+        [7]
+    );
+}
+
+#[test]
+fn memory_comes_back_when_most_have_left() {
+    for pages in [1, 3000] {
+        let mut index = Index::new(KEY, IndexLimits::default());
+        let set = |subscriber: u32| {
+            let page = subscriber % pages;
+            [format!(
+                r#"{{"package":"p","page":"{page}","filters":{{"values":{{"user":{subscriber}}}}}}}"#
+            )]
+        };
+        for subscriber in 0..3000 {
+            assert!(try_replace(&mut index, subscriber, &set(subscriber)));
+        }
+        let full = capacities(&index);
+        // Every fiftieth stays, so that nothing is empty as a whole.
+        for subscriber in (0..3000).filter(|subscriber| subscriber % 50 != 3) {
+            index.forget(subscriber);
+        }
+        index.check();
+        let left = capacities(&index);
+        for (full, left) in full.into_iter().zip(left) {
+            assert!(left <= (full / 4).max(256), "{full} {left}");
+        }
+        for subscriber in (3..3000).step_by(50) {
+            let set = &set(subscriber)[0];
+            assert_eq!(recipients(&mut index, set), [subscriber]);
+            index.forget(subscriber);
+        }
+        assert_eq!(index.counters(), Counters::default());
+        assert!(capacities(&index).iter().all(|&left| left <= 4));
+        assert!(index.subscribers.capacity() <= 4);
+    }
+}
+
+#[test]
+fn a_crowd_is_not_moved_to_close_a_gap_before_enough_was_taken_out() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    for subscriber in 0..300 {
+        replace(&mut index, subscriber, &[channels([subscriber])]);
+    }
+    for subscriber in 300..900 {
+        assert!(try_replace(&mut index, subscriber, &[channels([1000])]));
+    }
+    let crowd = |index: &Index| index.subscribers.entries(899)[0].cohort;
+    assert_eq!(crowd(&index), 300);
+    for subscriber in 0..140 {
+        index.forget(subscriber);
+    }
+    assert_eq!(crowd(&index), 300, "too early");
+    for subscriber in 140..300 {
+        index.forget(subscriber);
+    }
+    assert!(crowd(&index) < 300, "not at all");
+    index.check();
+    assert_eq!(recipients(&mut index, &target("1000")).len(), 600);
+}
+
+#[test]
+fn marks_survive_the_end_of_the_count() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    for subscriber in 0..3 {
+        replace(&mut index, subscriber, &[target("1"), target("2")]);
+    }
+    index.matching.heard.now = u32::MAX - 2;
+    for _ in 0..6 {
+        assert_eq!(recipients(&mut index, &target("[1,2]")), [0, 1, 2]);
+    }
+    assert!(index.matching.heard.now < 6);
+}
+
+#[test]
+fn a_cohort_is_small() {
+    assert!(size_of::<Cohort>() <= 56);
+    assert!(size_of::<Subscriber>() <= 32);
+}
