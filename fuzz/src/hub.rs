@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use campanile_core::{
     conn::Message,
-    hub::{Hub, Response, Rights, SessionId},
+    hub::{HashKey, Hub, IndexLimits, Response, Rights, SessionId},
     notify::Limits,
     wire::Kind,
 };
@@ -22,7 +22,7 @@ pub fn hub(data: &[u8]) {
     let mut script = Script::new(data);
     let mut world = World {
         // No message here is long enough to reach them; the model has none.
-        hub: Hub::new(Limits::default()),
+        hub: Hub::new(Limits::default(), IndexLimits::default(), HashKey([0; 2])),
         sessions: Vec::new(),
     };
     while !script.is_empty() {

@@ -2,7 +2,8 @@
 //!
 //! A broker without sockets, clock or threads. A driver opens a session for each connection, gives
 //! it the messages that arrive, and does what the [`Response`] says; a publication goes to
-//! [`Hub::recipients`], each of them through its own [`Line`], which is bounded.
+//! [`Hub::recipients`], each of them through its own [`Line`], which is bounded. Who they are tells
+//! the [`index`].
 
 mod frame;
 pub mod index;
@@ -13,6 +14,7 @@ mod response;
 mod tests;
 
 pub use frame::Frame;
+pub use index::{HashKey, Index, IndexLimits};
 pub use line::{Line, Unsent};
 pub use outbox::OutboxLimits;
 pub use response::{Ending, Response, last_words};
@@ -21,9 +23,10 @@ use alloc::vec::Vec;
 
 use crate::{
     conn::Message,
-    notify::{self, Limits, Notification, OwnedSubscriptions, matches},
+    notify::{self, Limits, Notification},
     wire::Kind,
 };
+use index::Counters;
 
 /// Names a session of one hub; never reused while the hub lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,9 +51,11 @@ pub struct Rights {
 }
 
 /// The sessions and their subscriptions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
     limits: Limits,
+    /// What the sessions subscribe to, by the indices of their slots.
+    index: Index,
     slots: Vec<Slot>,
     /// Indices of the slots without a session.
     free: Vec<u32>,
@@ -60,21 +65,18 @@ pub struct Hub {
 #[derive(Debug, Default)]
 struct Slot {
     generation: u32,
-    session: Option<Session>,
-}
-
-#[derive(Debug)]
-struct Session {
-    rights: Rights,
-    subscriptions: OwnedSubscriptions,
+    /// What the session in it may do, if there is one.
+    rights: Option<Rights>,
 }
 
 impl Hub {
-    /// A hub without sessions, whose messages keep within `limits`.
+    /// A hub without sessions, whose messages keep within `limits`. The index of subscriptions keeps
+    /// within limits of its own, and its hashes depend on a secret `key`.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, index: IndexLimits, key: HashKey) -> Self {
         Self {
             limits,
+            index: Index::new(key, index),
             slots: Vec::new(),
             free: Vec::new(),
             open: 0,
@@ -92,10 +94,7 @@ impl Hub {
             }
         };
         let slot = self.slots.get_mut(index as usize)?;
-        slot.session = Some(Session {
-            rights,
-            subscriptions: OwnedSubscriptions::default(),
-        });
+        slot.rights = Some(rights);
         self.open = self.open.saturating_add(1);
         Some(SessionId {
             index,
@@ -108,9 +107,10 @@ impl Hub {
         let Some(slot) = self.slots.get_mut(id.index()) else {
             return;
         };
-        if slot.generation != id.generation || slot.session.take().is_none() {
+        if slot.generation != id.generation || slot.rights.take().is_none() {
             return;
         }
+        self.index.forget(id.index);
         self.open = self.open.saturating_sub(1);
         // A slot whose generations are used up is retired.
         if let Some(next) = slot.generation.checked_add(1) {
@@ -130,27 +130,26 @@ impl Hub {
     /// A new set of subscriptions is in force when this returns. A publication has been checked but
     /// not delivered: that is the caller's part, to [`recipients`](Self::recipients).
     pub fn receive<'t>(&mut self, id: SessionId, message: &'t Message<'_>) -> Response<'t> {
-        let limits = self.limits;
-        let Some(session) = self.session_mut(id) else {
+        let Some(rights) = self.rights(id) else {
             return Response::Nothing;
         };
         // The protocol, section 1: a binary message is answered with close 1003.
         if message.kind == Kind::Binary {
             return Response::Binary;
         }
-        match notify::parse(message.bytes, &limits) {
+        match notify::parse(message.bytes, &self.limits) {
             Err(refusal) => Response::Refused(refusal),
             Ok(notify::Message::Ping) => Response::Pong,
             Ok(notify::Message::Client(client)) => {
                 // A token is of no use to a hub without keys, and does no harm.
                 client.subscriptions().map_or(Response::Nothing, |set| {
-                    session.subscriptions = set.into();
+                    self.index.replace(id.index, &set);
                     Response::Subscribed {
                         subscriptions: set.len(),
                     }
                 })
             }
-            Ok(notify::Message::Publication(notification)) if session.rights.publish => {
+            Ok(notify::Message::Publication(notification)) if rights.publish => {
                 Response::Published(notification)
             }
             Ok(notify::Message::Publication(_)) => Response::Forbidden,
@@ -159,28 +158,27 @@ impl Hub {
 
     /// The sessions that are to hear `notification`: each once, however many of its
     /// subscriptions match.
-    pub fn recipients<'h>(
-        &'h self,
-        notification: &'h Notification<'h>,
-    ) -> impl Iterator<Item = SessionId> + 'h {
-        (0_u32..).zip(&self.slots).filter_map(move |(index, slot)| {
-            let session = slot.session.as_ref()?;
-            let mut subscriptions = session.subscriptions.iter();
-            subscriptions
-                .any(|subscription| matches(&subscription, notification))
-                .then_some(SessionId {
-                    index,
-                    generation: slot.generation,
-                })
+    pub fn recipients(
+        &mut self,
+        notification: &Notification<'_>,
+    ) -> impl Iterator<Item = SessionId> {
+        let slots = &self.slots;
+        let indices = self.index.recipients(notification).iter();
+        indices.filter_map(|&index| {
+            let generation = slots.get(index as usize)?.generation;
+            Some(SessionId { index, generation })
         })
     }
 
-    fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        let slot = self.slots.get_mut(id.index())?;
-        if slot.generation == id.generation {
-            slot.session.as_mut()
-        } else {
-            None
-        }
+    /// What the sessions subscribe to, in numbers.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.index.counters()
+    }
+
+    /// What an open session may do.
+    fn rights(&self, id: SessionId) -> Option<Rights> {
+        let slot = self.slots.get(id.index())?;
+        slot.rights.filter(|_| slot.generation == id.generation)
     }
 }

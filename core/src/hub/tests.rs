@@ -7,6 +7,10 @@ use crate::notify::ErrorCode;
 const PUBLISHER: Rights = Rights { publish: true };
 const LISTENER: Rights = Rights { publish: false };
 
+fn new_hub() -> Hub {
+    Hub::new(Limits::default(), IndexLimits::default(), HashKey([1, 2]))
+}
+
 fn subscribe(hub: &mut Hub, id: SessionId, channels: &[u8]) {
     let list: Vec<String> = channels
         .iter()
@@ -74,7 +78,7 @@ proptest! {
     fn a_notification_goes_once_to_each_session_that_wants_it_at_that_moment(
         steps in prop::collection::vec(step(), 0..60),
     ) {
-        let mut hub = Hub::new(Limits::default());
+        let mut hub = new_hub();
         let publisher = hub.open(PUBLISHER).unwrap();
         let mut model: Vec<(SessionId, Vec<u8>)> = Vec::new();
         let mut ended = Vec::new();
@@ -105,11 +109,13 @@ proptest! {
                 }
             }
             prop_assert_eq!(hub.sessions(), model.len() + 1);
+            let wanted = model.iter().map(|(_, channels)| channels.len()).sum::<usize>();
+            prop_assert_eq!(hub.counters().subscriptions, wanted);
         }
         // An old name never reaches the session that has its place now.
         for id in ended {
             hub.close(id);
-            prop_assert!(hub.session_mut(id).is_none());
+            prop_assert!(hub.rights(id).is_none());
         }
         prop_assert_eq!(hub.sessions(), model.len() + 1);
     }
@@ -117,7 +123,7 @@ proptest! {
 
 #[test]
 fn a_classic_publisher_is_closed_when_it_was_heard() {
-    let mut hub = Hub::new(Limits::default());
+    let mut hub = new_hub();
     let id = hub.open(PUBLISHER).unwrap();
     let mut bytes = publication(1);
     let message = text_message(&mut bytes);
@@ -128,7 +134,7 @@ fn a_classic_publisher_is_closed_when_it_was_heard() {
 
 #[test]
 fn publishing_without_the_right_is_forbidden_and_ends_the_session() {
-    let mut hub = Hub::new(Limits::default());
+    let mut hub = new_hub();
     let id = hub.open(LISTENER).unwrap();
     let mut bytes = publication(1);
     let message = text_message(&mut bytes);
@@ -142,7 +148,7 @@ fn publishing_without_the_right_is_forbidden_and_ends_the_session() {
 
 #[test]
 fn errors_leave_a_client_open_and_its_earlier_set_in_force() {
-    let mut hub = Hub::new(Limits::default());
+    let mut hub = new_hub();
     let publisher = hub.open(PUBLISHER).unwrap();
     let id = hub.open(LISTENER).unwrap();
     subscribe(&mut hub, id, &[1]);
@@ -163,7 +169,7 @@ fn errors_leave_a_client_open_and_its_earlier_set_in_force() {
 
 #[test]
 fn bad_json_ends_a_publisher_with_1007() {
-    let mut hub = Hub::new(Limits::default());
+    let mut hub = new_hub();
     let id = hub.open(PUBLISHER).unwrap();
     let mut bytes = br#"{"sender":"server","notification":{"package":}"#.to_vec();
     let message = text_message(&mut bytes);
@@ -177,7 +183,7 @@ fn bad_json_ends_a_publisher_with_1007() {
 
 #[test]
 fn a_binary_message_ends_the_session_with_1003() {
-    let mut hub = Hub::new(Limits::default());
+    let mut hub = new_hub();
     let id = hub.open(PUBLISHER).unwrap();
     let mut bytes = publication(1);
     let message = Message {
@@ -192,7 +198,7 @@ fn a_binary_message_ends_the_session_with_1003() {
 
 #[test]
 fn a_token_without_keys_does_no_harm() {
-    let mut hub = Hub::new(Limits::default());
+    let mut hub = new_hub();
     let id = hub.open(LISTENER).unwrap();
     let mut bytes = br#"{"sender":"client","token":"x.y.z"}"#.to_vec();
     let message = text_message(&mut bytes);

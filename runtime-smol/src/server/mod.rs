@@ -15,7 +15,12 @@ pub use fact::Fact;
 use core::{fmt, net::IpAddr, time::Duration};
 use std::{io, net::TcpListener, rc::Rc};
 
-use campanile_core::{Instant, conn::Config, hub::OutboxLimits, notify::Limits};
+use campanile_core::{
+    Instant,
+    conn::Config,
+    hub::{IndexLimits, OutboxLimits},
+    notify::Limits,
+};
 use smol::{Async, LocalExecutor, Timer};
 
 use shard::Shard;
@@ -55,6 +60,8 @@ pub struct Options {
     pub connection: Config,
     /// Limits of each message's content.
     pub message: Limits,
+    /// Limits of the index of subscriptions.
+    pub index: IndexLimits,
     /// How much a peer may leave waiting.
     pub outbox: OutboxLimits,
     /// Who may publish.

@@ -1,7 +1,11 @@
 //! The connections of one thread, and the hub they share.
 
-use core::cell::{Cell, RefCell};
+use core::{
+    cell::{Cell, RefCell},
+    hash::{BuildHasher as _, Hasher as _},
+};
 use std::{
+    hash::RandomState,
     net::{SocketAddr, TcpStream},
     rc::Rc,
     sync::Arc,
@@ -10,7 +14,7 @@ use std::{
 use campanile_core::{
     Instant,
     conn::{BUFFER, CloseCause, Input, Message, Violation},
-    hub::{Frame, Hub, Line, Response, Rights, SessionId, Unsent, last_words},
+    hub::{Frame, HashKey, Hub, Line, Response, Rights, SessionId, Unsent, last_words},
     notify::{ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply},
 };
 use smol::{Async, LocalExecutor};
@@ -46,7 +50,7 @@ impl Shard {
             options,
             observer: Box::new(observer),
             clock: Clock::start(),
-            hub: RefCell::new(Hub::new(options.message)),
+            hub: RefCell::new(Hub::new(options.message, options.index, random_key())),
             peers: RefCell::default(),
             dirty: RefCell::default(),
             connections: Cell::new(0),
@@ -181,7 +185,7 @@ impl Shard {
     /// Queues a publisher's message for everybody who wants it; how many that are.
     fn publish(&self, notification: &Notification<'_>, message: &[u8]) -> usize {
         let frame = Frame::text(message);
-        let hub = self.hub.borrow();
+        let mut hub = self.hub.borrow_mut();
         let mut recipients = 0;
         for session in hub.recipients(notification) {
             if let Some(peer) = self.peer(session) {
@@ -242,6 +246,11 @@ impl Shard {
             self.dirty.borrow_mut().push(Rc::clone(peer));
         }
     }
+}
+
+/// What the standard library's own tables are keyed with, which comes from the system.
+fn random_key() -> HashKey {
+    HashKey([0; 2].map(|_: u64| RandomState::new().build_hasher().finish()))
 }
 
 fn reply_frame(reply: &Reply<'_>) -> Frame {
