@@ -315,6 +315,8 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Looks only as far as to the first member or element.
 fn is_empty(container: Value<'_>) -> bool {
-    container.members().next().is_none() && container.elements().next().is_none()
+    let inside = container.as_bytes().get(1..).unwrap_or_default();
+    matches!(inside.trim_ascii_start(), [b'}' | b']', ..])
 }
