@@ -1,9 +1,9 @@
 //! Cohorts: those whom the same tuple of values concerns.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 use core::slice;
 
-use super::room;
+use super::{room, tuple::Tuple};
 
 /// One subscription, or one of the tuples it was expanded to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) struct Member {
 /// The members of one tuple in one table of a partition.
 #[derive(Debug)]
 pub(super) struct Cohort {
-    pub(super) tuple: Box<[u8]>,
+    pub(super) tuple: Tuple,
     pub(super) members: Members,
     /// What is [kept](super::hash::kept) of the tuple's hash.
     pub(super) hash: u32,

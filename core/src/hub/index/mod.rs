@@ -4,7 +4,7 @@
 //! package, page ─▶ Partition
 //!                  ├─ All        ()               no constraints            every notification
 //!                  ├─ Unkeyed    (value)          a constraint without key  each value
-//!                  ├─ Shape ×64  (value, value)   constraints with keys     each shape in its keys
+//!                  ├─ Shape ..   (value, value)   constraints with keys     each shape in its keys
 //!                  ├─ Scalars    (value)          any of several            each value without key
 //!                  └─ Access ..  (key, value)     verified                  each key and value
 //!                                   │

@@ -159,7 +159,8 @@ impl<'i> Probe<'i> {
             let Some(cohort) = self.store.cohorts.get(number) else {
                 continue;
             };
-            let mut parts = Parts::new(&cohort.tuple, table.parts).zip(self.product.lists());
+            let mut parts =
+                Parts::new(cohort.tuple.as_bytes(), table.parts).zip(self.product.lists());
             let is_met = parts.all(|(part, list)| {
                 let hash = kept(self.hasher.hash(part));
                 self.terms.contains(&list.values, hash, part)

@@ -3,11 +3,13 @@
 
 use alloc::vec::Vec;
 
-/// Appends `item`. Growing by a quarter moves each element some five times in all, and at most a
-/// fifth of the memory is unused.
+/// Appends `item`. A short list doubles; a long one grows by a quarter, which moves each element
+/// some five times in all and leaves at most a fifth of the memory unused.
 pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
-    if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 4).max(LEAST));
+    let len = list.len();
+    if len == list.capacity() {
+        let more = if len < SHORT { len } else { len / 4 };
+        list.reserve_exact(more.max(LEAST));
     }
     list.push(item);
 }
@@ -26,3 +28,4 @@ pub(super) const fn is_sparse(len: usize, capacity: usize) -> bool {
 }
 
 const LEAST: usize = 4;
+const SHORT: usize = 64;

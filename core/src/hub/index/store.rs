@@ -1,6 +1,6 @@
 //! Partitions, their tables, and the cohorts of all of them.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 use hashbrown::HashTable;
 
@@ -10,7 +10,7 @@ use super::{
     partition::{Partition, Table, give_back},
     slab::Slab,
     subscribers::Entry,
-    tuple::{self, Parts},
+    tuple::{self, Parts, Tuple},
 };
 
 /// Everything but the subscribers' own lists.
@@ -102,7 +102,8 @@ impl Store {
         let hash = kept(hash);
         let is_it = |&number: &u32| {
             self.cohorts.get(number).is_some_and(|cohort| {
-                cohort.hash == hash && Parts::new(&cohort.tuple, table.parts).eq(parts.clone())
+                cohort.hash == hash
+                    && Parts::new(cohort.tuple.as_bytes(), table.parts).eq(parts.clone())
             })
         };
         let number = *table.cohorts.find(spread(hash), is_it)?;
@@ -144,7 +145,7 @@ impl Store {
         }
         let hash = kept(spot.hash);
         let cohort = Cohort {
-            tuple: Box::from(self.tuple.as_slice()),
+            tuple: Tuple::new(&self.tuple),
             members: Members::One(member),
             hash,
             partition: spot.partition,

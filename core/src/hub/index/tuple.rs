@@ -3,7 +3,39 @@
 //! Each but the last is preceded by its length, seven bits a byte and the lowest first; so a tuple
 //! of one value is that value. How many there are is known from elsewhere.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
+
+/// The bytes of a tuple. Short ones, as nearly all are, own no memory: so that one is compared
+/// where it is found.
+#[derive(Debug)]
+pub(super) enum Tuple {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+/// What fits beside the length into the three words that a long one takes.
+const SHORT: usize = 22;
+
+impl Tuple {
+    pub(super) fn new(tuple: &[u8]) -> Self {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..tuple.len()), u8::try_from(tuple.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(tuple);
+                Self::Short { len, bytes }
+            }
+            _ => Self::Long(tuple.into()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
 
 /// Appends one value of a tuple to `out`.
 pub(super) fn write(out: &mut Vec<u8>, part: &[u8], is_last: bool) {

@@ -61,7 +61,10 @@ impl Index {
                 for &at_cohort in &table.cohorts {
                     let cohort = self.store.cohorts.get(at_cohort).expect("a cohort");
                     assert_eq!((cohort.partition, cohort.table), (number, at));
-                    assert_eq!(Parts::new(&cohort.tuple, table.parts).count(), table.parts);
+                    assert_eq!(
+                        Parts::new(cohort.tuple.as_bytes(), table.parts).count(),
+                        table.parts
+                    );
                     let found = table
                         .cohorts
                         .find(spread(cohort.hash), |&other| other == at_cohort);

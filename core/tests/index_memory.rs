@@ -1,0 +1,133 @@
+//! What the index takes from the allocator: nothing while matching, so much for a subscription, and
+//! all of it back.
+#![cfg(feature = "alloc")]
+
+use allocation_counter::measure;
+use campanile_core::{
+    hub::index::{HashKey, Index, IndexLimits},
+    notify::{Limits, Message, Notification, parse},
+};
+
+fn index() -> Index {
+    Index::new(HashKey([3, 4]), IndexLimits::default())
+}
+
+fn subscribe(index: &mut Index, subscriber: u32, values: &str) {
+    let text = format!(
+        r#"{{"sender":"client","subscriptions":[{{"package":"p","page":"q","filters":{{"values":{values}}}}}]}}"#
+    );
+    match parse(text.as_bytes(), &Limits::default()) {
+        Ok(Message::Client(client)) => {
+            index.replace(subscriber, &client.subscriptions().expect("a set"));
+        }
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn publication(values: &str) -> String {
+    format!(
+        r#"{{"sender":"server","notification":{{"package":"p","page":"q","filters":{{"values":{values}}}}}}}"#
+    )
+}
+
+fn notification(text: &str) -> Notification<'_> {
+    match parse(text.as_bytes(), &Limits::default()) {
+        Ok(Message::Publication(notification)) => notification,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// Five channels of a thousand.
+fn channels(subscriber: u32) -> String {
+    let channel = |at: u32| format!(r#""{}""#, subscriber.wrapping_mul(at * 7 + 1) % 1000);
+    format!(
+        r#"{{"channel":[{}]}}"#,
+        [0, 1, 2, 3, 4].map(channel).join(",")
+    )
+}
+
+#[test]
+fn matching_allocates_nothing_once_it_has_seen_a_notification_as_long() {
+    let mut index = index();
+    for subscriber in 0..500 {
+        subscribe(&mut index, 8 * subscriber, &channels(subscriber));
+        subscribe(
+            &mut index,
+            8 * subscriber + 1,
+            r#"{"a":1,"b":[1,2,3],"c":true}"#,
+        );
+        subscribe(&mut index, 8 * subscriber + 2, &format!("[{subscriber},5]"));
+        // Lists that multiply too much, so that one is verified.
+        subscribe(
+            &mut index,
+            8 * subscriber + 3,
+            r#"{"a":[1,2,3,4,5,6,7,8,9],"b":[1,2,3,4,5,6,7,8,9]}"#,
+        );
+        subscribe(&mut index, 8 * subscriber + 4, "[]");
+    }
+    let long = [
+        r#"{"a":[1,2,3,4,5],"b":[1,2,3],"c":["x","y"],"channel":"5","a":[1,2,3,4,5]}"#,
+        r#"["1","2","3","4","5","6","7","8","9","10","11","12","13"]"#,
+    ];
+    for text in long.map(publication) {
+        assert!(index.recipients(&notification(&text)).len() > 500);
+    }
+    let shorter = [
+        r#"{"channel":"7"}"#,
+        // An object is no value, but an overridden one does no harm.
+        r#"{"a":1,"b":2,"c":{},"c":0}"#,
+        r#"{"a":1,"b":3,"c":null}"#,
+        r#"{"a":[5,1],"b":9}"#,
+        r#"{"x":5}"#,
+        "5",
+        "[1,2,3]",
+        "null",
+    ];
+    for values in shorter {
+        let text = publication(values);
+        let notification = notification(&text);
+        let mut recipients = 0;
+        let taken = measure(|| recipients = index.recipients(&notification).len());
+        assert!(recipients >= 500, "{text}: {recipients}");
+        assert_eq!(taken.count_total, 0, "{text}: {taken:?}");
+    }
+}
+
+#[test]
+fn a_subscription_takes_at_most_160_bytes_and_gives_all_of_them_back() {
+    const SUBSCRIBERS: u32 = 20_000;
+    let users = |subscriber| format!(r#"{{"user":"{subscriber}"}}"#);
+    let two = |subscriber: u32| {
+        format!(
+            r#"{{"kind":"{}","level":"{}"}}"#,
+            subscriber % 90,
+            subscriber % 7
+        )
+    };
+    let makers: [&dyn Fn(u32) -> String; 3] = [&users, &channels, &two];
+    for values in makers {
+        let mut kept = None;
+        let taken = measure(|| {
+            let mut index = index();
+            for subscriber in 0..SUBSCRIBERS {
+                subscribe(&mut index, subscriber, &values(subscriber));
+            }
+            kept = Some(index);
+        });
+        let bytes = taken.bytes_current / i64::from(SUBSCRIBERS);
+        assert!(
+            (20..=160).contains(&bytes),
+            "{bytes} bytes for {}",
+            values(1)
+        );
+
+        let mut index = kept.take().expect("just made");
+        let left = measure(|| {
+            for subscriber in 0..SUBSCRIBERS {
+                index.forget(subscriber);
+            }
+        });
+        let bytes = taken.bytes_current + left.bytes_current;
+        assert!(bytes < 4096, "{bytes} bytes are left");
+    }
+}
