@@ -12,6 +12,7 @@ mod envelope;
 mod handshake;
 mod head;
 mod hub;
+mod index;
 mod matching;
 mod model;
 mod number;
@@ -26,6 +27,7 @@ pub use envelope::envelope;
 pub use handshake::handshake;
 pub use head::head;
 pub use hub::hub;
+pub use index::index;
 pub use matching::matching;
 pub use receive_split::receive_split;
 pub use two_peers::two_peers;
@@ -37,12 +39,13 @@ use std::{env, fs, process::ExitCode};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also that of its program and its corpus folder.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("covers", covers),
     ("envelope", envelope),
     ("handshake", handshake),
     ("head", head),
     ("hub", hub),
+    ("index", index),
     ("matching", matching),
     ("receive_split", receive_split),
     ("two_peers", two_peers),

@@ -134,3 +134,55 @@ fn number(script: &mut Script<'_>) -> String {
     }
     text
 }
+
+/// A client's message that is made to hurt: many subscriptions of many shapes, or long lists.
+pub(crate) fn demanding(script: &mut Script<'_>) -> String {
+    let (most, run) = script.one_of(&[(24, 1), (24, 2), (24, 1), (24, 2), (2, 300)]);
+    let list: Vec<_> = (0..script.below(most + 1))
+        .map(|_| filtered(&by_shape(script, run)))
+        .collect();
+    format!(
+        r#"{{"sender":"client","subscriptions":[{}]}}"#,
+        list.join(",")
+    )
+}
+
+/// A publisher's message with many keys, of which some meet those.
+pub(crate) fn abundant(script: &mut Script<'_>) -> String {
+    let run = script.one_of(&[1, 5]);
+    let news = filtered(&by_shape(script, run));
+    format!(r#"{{"sender":"server","notification":{news}}}"#)
+}
+
+fn filtered(values: &str) -> String {
+    format!(r#"{{"package":"p","page":"x","filters":{{"values":{values}}}}}"#)
+}
+
+/// Which of eight keys there are is a byte; the values are few, but for a `run` of them for one key.
+fn by_shape(script: &mut Script<'_>, run: u32) -> String {
+    let (shape, seed) = (script.byte(), script.byte());
+    let keys = (0..8_u8).filter(|key| shape >> key & 1 == 1);
+    let members: Vec<_> = keys
+        .map(|key| {
+            let value = seed.rotate_left(key.into()) & 3;
+            let value = match (seed & 0x30, key) {
+                (0x10, 0) => "true".to_owned(),
+                (0x20, _) => format!("[{value},{}]", seed & 1),
+                (_, 0) if run > 1 => run_of_numbers(seed, run),
+                _ => value.to_string(),
+            };
+            format!(r#""k{key}":{value}"#)
+        })
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// Numbers that follow each other, in one of their forms.
+fn run_of_numbers(seed: u8, count: u32) -> String {
+    let first = u32::from(seed) * 4;
+    let form = ["", ".0", "e0", "0e-1"][usize::from(seed & 3)];
+    let numbers: Vec<_> = (first..first + count)
+        .map(|number| format!("{number}{form}"))
+        .collect();
+    format!("[{}]", numbers.join(","))
+}

@@ -31,9 +31,12 @@ def plain(text):
 def needed(root):
     files = [root / "time.rs"]
     for module in ("wire", "conn", "handshake", "notify"):
-        declarations = (root / module / "mod.rs").read_text()
-        behind_alloc = re.findall(r'feature = "alloc"\)\]\nmod (\w+);', declarations)
-        files += [path for path in sorted((root / module).glob("*.rs")) if path.stem not in behind_alloc]
+        for declarations in sorted((root / module).rglob("mod.rs")):
+            folder = declarations.parent
+            if "tests" in folder.parts:
+                continue
+            behind_alloc = re.findall(r'feature = "alloc"\)\]\nmod (\w+);', declarations.read_text())
+            files += [path for path in sorted(folder.glob("*.rs")) if path.stem not in behind_alloc]
     sources = {path: path.read_text().split("\n#[cfg(test)]\nmod tests {")[0] for path in files}
     types = set(re.findall(r"^ *pub (?:struct|enum|trait) (\w+)", "\n".join(sources.values()), re.M))
 

@@ -3,10 +3,13 @@
 //!
 //! [`parse`] turns the text of one message into a [`Message`], or into a [`Refusal`] that is ready
 //! to be answered through a [`Reply`]. The types borrow the text and exist only in valid form, so
-//! that [`matches()`] has no error to report. With the feature `alloc`, `OwnedSubscriptions` keeps
-//! a set beyond the life of its text. [`explain`] says in words why the two match or do not, and
-//! [`Grants`] what a session may do (section 7): [`covers`] is the question whether a grant allows a
-//! subscription.
+//! that [`matches()`] has no error to report. Who matches often compiles both sides first
+//! ([`Subscriptions::compile`], [`Notification::compile`]): the canonical form outlives the text, is
+//! shorter, and is compared without reading JSON again. A [`Registry`](registry::Registry) keeps such
+//! sets for the clients of a device. With the feature `alloc`, `compile_owned` puts a form on the
+//! heap, and `OwnedSubscriptions` the text of a set. [`explain`] says in words why the two match or do
+//! not, and [`Grants`] what a session may do (section 7): [`covers`] is the question whether a grant
+//! allows a subscription.
 //!
 //! ```
 //! use campanile_core::notify::{Limits, Message, matches, parse};
@@ -46,6 +49,7 @@
 //!   values or offsets (but strictly and without recursion);
 //! - `hifijson` recurses when it skips, and does not check UTF-8 in what it skips.
 
+mod compiled;
 mod covers;
 mod envelope;
 mod explain;
@@ -60,6 +64,7 @@ mod number;
 mod owned;
 mod raw;
 mod refusal;
+pub mod registry;
 mod reply;
 mod scalar;
 mod shown;
@@ -68,6 +73,10 @@ mod target;
 mod text;
 mod word;
 
+pub use compiled::{
+    CompiledNotification, CompiledSubscription, CompiledSubscriptions, CompiledSubscriptionsIter,
+    MemoryTooSmall,
+};
 pub use covers::covers;
 pub use envelope::{ClientMessage, Message, parse};
 pub use explain::{Explanation, Location, explain};

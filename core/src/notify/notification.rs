@@ -44,6 +44,10 @@ impl<'a> Notification<'a> {
         self.target.page
     }
 
+    pub(super) const fn target(&self) -> &Target<'a> {
+        &self.target
+    }
+
     /// What the constraints of subscriptions are compared with.
     #[must_use]
     pub fn values(&self) -> Values<'a> {

@@ -67,6 +67,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The members of which [`Members::left`] was `left` before the first of them.
+    pub(super) fn last_members(self, left: usize) -> Members<'a> {
+        let at = self.raw.len().saturating_sub(left);
+        Members {
+            rest: self.raw.get(at..).unwrap_or_default(),
+        }
+    }
+
     /// The elements of an array; nothing for any other value.
     pub(super) fn elements(self) -> Elements<'a> {
         Elements {
@@ -87,9 +95,8 @@ pub(super) struct Members<'a> {
     rest: &'a [u8],
 }
 
-#[cfg(feature = "alloc")]
 impl Members<'_> {
-    /// How many bytes of the object follow what was handed out.
+    /// How many bytes have not been walked over yet.
     pub(super) const fn left(&self) -> usize {
         self.rest.len()
     }

@@ -158,6 +158,10 @@ impl<'a> Subscription<'a> {
         self.target.page
     }
 
+    pub(super) const fn target(&self) -> &Target<'a> {
+        &self.target
+    }
+
     /// What a notification's values must meet, all of it; nothing if every notification of the
     /// package and page matches. Takes time quadratic in the number of keys.
     #[must_use]

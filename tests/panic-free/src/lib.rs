@@ -10,6 +10,7 @@
 //! `<Type as Trait>`, which is what it looks for.
 #![no_std]
 
+mod compiled;
 mod conn;
 mod handshake;
 mod notify;

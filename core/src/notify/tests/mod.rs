@@ -13,36 +13,39 @@ mod prelude {
     };
 }
 
+mod compiled;
 mod explaining;
 mod grants;
 mod hostile;
 pub(crate) mod model;
 pub(crate) mod naive;
+mod operations;
 #[cfg(feature = "alloc")]
 mod owned;
 mod refusals;
+mod registry;
 mod replies;
 mod scalars;
 mod section_4;
 mod validator;
 mod walk;
+mod ways;
 
 use prelude::*;
 
-use super::{Limits, Message, Notification, Refusal, Subscription, matches, parse};
+use super::{Limits, Message, Notification, Refusal, Subscriptions, parse};
+use ways::matches;
 
 fn parse_default(text: &[u8]) -> Result<Message<'_>, Refusal> {
     parse(text, &Limits::default())
 }
 
-/// The only subscription of a client's message.
-fn subscription(text: &str) -> Subscription<'_> {
-    let Ok(Message::Client(client)) = parse_default(text.as_bytes()) else {
-        panic!("not a client's message: {text}");
-    };
-    let subscriptions = client.subscriptions().expect("a set of subscriptions");
-    assert_eq!(subscriptions.len(), 1);
-    subscriptions.iter().next().expect("as many as promised")
+/// The subscriptions of a client's message.
+fn subscriptions(text: &str) -> Subscriptions<'_> {
+    match parse_default(text.as_bytes()) {
+        Ok(Message::Client(client)) => client.subscriptions().expect("a set of subscriptions"),
+        other => panic!("not a client's message: {text}: {other:?}"),
+    }
 }
 
 fn notification(text: &str) -> Notification<'_> {
@@ -65,7 +68,7 @@ fn publisher_text(members: &str) -> String {
 /// Whether a subscription and a notification match that differ from the plainest by these members.
 fn members_match(subscribed: &str, published: &str) -> bool {
     let (client, publisher) = (client_text(subscribed), publisher_text(published));
-    matches(&subscription(&client), &notification(&publisher))
+    matches(&subscriptions(&client), &notification(&publisher))
 }
 
 /// Whether the values of a notification meet those of a subscription.

@@ -1,22 +1,15 @@
 //! Subscriptions on the heap.
 
-use super::{notification, parse_default, prelude::*};
-use crate::notify::{Message, OwnedSubscriptions, Subscriptions, matches};
-
-fn set(text: &str) -> Subscriptions<'_> {
-    match parse_default(text.as_bytes()) {
-        Ok(Message::Client(client)) => client.subscriptions().expect("a set"),
-        other => panic!("{text}: {other:?}"),
-    }
-}
+use super::{notification, prelude::*, subscriptions};
+use crate::notify::{OwnedSubscriptions, matches};
 
 #[test]
 fn an_owned_set_outlives_its_text_and_matches_the_same() {
     let text = r#"{"sender":"client","subscriptions": [ {"package":"p","page":"q","page":"r"},
         {"package":"p","page":"q","filters":{"values":{"a":["x","\u0079"],"a":"z"}}} ]}"#
         .to_owned();
-    let owned = OwnedSubscriptions::from(set(&text));
-    let raw = set(&text).as_bytes().to_vec();
+    let owned = OwnedSubscriptions::from(subscriptions(&text));
+    let raw = subscriptions(&text).as_bytes().to_vec();
     drop(text);
     assert_eq!(owned.len(), 2);
     assert!(!owned.is_empty());
@@ -38,7 +31,9 @@ fn an_owned_set_outlives_its_text_and_matches_the_same() {
 
 #[test]
 fn an_empty_set_owns_no_memory() {
-    let owned = OwnedSubscriptions::from(set(r#"{"sender":"client","subscriptions":[   ]}"#));
+    let owned = OwnedSubscriptions::from(subscriptions(
+        r#"{"sender":"client","subscriptions":[   ]}"#,
+    ));
     for owned in [owned, OwnedSubscriptions::default()] {
         assert!(owned.is_empty());
         assert_eq!(owned.heap_bytes(), 0);

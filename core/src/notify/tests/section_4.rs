@@ -1,10 +1,9 @@
 //! Each row of the protocol's table in section 4, each sentence after it, and where it is silent.
 
 use super::{
-    client_text, members_match, notification, parse_default, prelude::*, publisher_text,
-    subscription, values_match,
+    client_text, matches, members_match, notification, parse_default, prelude::*, publisher_text,
+    subscriptions, values_match,
 };
-use crate::notify::matches;
 
 /// Ways of saying that a filter has no values, as members of a subscription or notification.
 const NO_VALUES: [&str; 9] = [
@@ -28,7 +27,7 @@ fn package_and_page_must_be_equal() {
     let client = client_text("");
     let meets = |package, page| {
         matches(
-            &subscription(&client),
+            &subscriptions(&client),
             &notification(&publication(package, page)),
         )
     };
@@ -45,7 +44,7 @@ fn package_and_page_are_compared_by_their_unescaped_bytes_without_normalisation(
     let client = r#"{"sender":"client","subscriptions":[{"package":"caf\u00e9","page":"q"}]}"#;
     let meets = |package| {
         matches(
-            &subscription(client),
+            &subscriptions(client),
             &notification(&publication(package, r#""q""#)),
         )
     };
@@ -379,7 +378,7 @@ fn the_messages_of_sections_2_and_3_match() {
   "filters":{"values":"2"},
   "data":{"messageId":"12345","channelId":"2"},
   "message":"Nouveau message reçu"}}"#;
-    assert!(matches(&subscription(client), &notification(publisher)));
+    assert!(matches(&subscriptions(client), &notification(publisher)));
 }
 
 #[test]
@@ -409,7 +408,7 @@ fn of_duplicate_members_the_last_one_counts_at_every_level() {
     ));
     let publisher = r#"{"sender":"client","notification":{},"notification":{"package":"p","page":"q"},"sender":"server"}"#;
     assert!(matches(
-        &subscription(&client_text("")),
+        &subscriptions(&client_text("")),
         &notification(publisher)
     ));
 }
@@ -418,5 +417,5 @@ fn of_duplicate_members_the_last_one_counts_at_every_level() {
 fn equal_keys_may_be_repeated_in_both_filters_up_to_the_last_one() {
     let publisher = publisher_text(r#","filters":{"values":{"a":{},"a":[[]],"a":1e9999,"a":"x"}}"#);
     let client = client_text(r#","filters":{"values":{"a":{},"a":[[]],"a":1e9999,"a":"x"}}"#);
-    assert!(matches(&subscription(&client), &notification(&publisher)));
+    assert!(matches(&subscriptions(&client), &notification(&publisher)));
 }
