@@ -1,6 +1,6 @@
 //! Cohorts: those whom the same tuple of values concerns.
 
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use core::slice;
 
 use super::{room, tuple::Tuple};
@@ -30,6 +30,38 @@ pub(super) struct Cohort {
 pub(super) enum Members {
     One(Member),
     Many(Vec<Member>),
+    /// Where each is verified.
+    Checked(Box<Candidates>),
+}
+
+/// One word where it is kept, for there are few.
+#[derive(Debug)]
+pub(super) struct Candidates(Vec<Candidate>);
+
+/// A member that is verified before it hears anything.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub(super) member: Member,
+    pub(super) hint: Hint,
+}
+
+/// One constraint of a subscription that accepts a single value, to tell most of those that are not
+/// met without looking anything up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hint {
+    /// The key's number, or [`Hint::NO_KEY`].
+    pub(super) key: u32,
+    /// What is [kept](super::hash::kept) of the value's hash.
+    pub(super) hash: u32,
+}
+
+impl Hint {
+    /// Says nothing.
+    pub(super) const NONE: Self = Self {
+        key: Self::NO_KEY,
+        hash: 0,
+    };
+    pub(super) const NO_KEY: u32 = u32::MAX;
 }
 
 /// What the removal of a member has left.
@@ -44,45 +76,83 @@ pub(super) enum Left {
 }
 
 impl Members {
-    #[inline]
-    pub(super) fn as_slice(&self) -> &[Member] {
-        match self {
-            Self::One(member) => slice::from_ref(member),
-            Self::Many(members) => members,
+    pub(super) fn new(first: Candidate, is_verified: bool) -> Self {
+        if is_verified {
+            Self::Checked(Box::new(Candidates(vec![first])))
+        } else {
+            Self::One(first.member)
         }
     }
 
-    /// Adds a member; nothing if there are 2^32 already. Its position is the answer.
-    pub(super) fn push(&mut self, member: Member) -> Option<u32> {
-        let position = u32::try_from(self.as_slice().len()).ok()?;
+    /// The members, unless they are verified.
+    #[inline]
+    pub(super) fn plain(&self) -> &[Member] {
         match self {
-            Self::One(first) => *self = Self::Many(vec![*first, member]),
-            Self::Many(members) => room::push(members, member),
+            Self::One(member) => slice::from_ref(member),
+            Self::Many(members) => members,
+            Self::Checked(_) => &[],
+        }
+    }
+
+    /// The members if they are verified.
+    #[inline]
+    pub(super) fn checked(&self) -> &[Candidate] {
+        match self {
+            Self::One(_) | Self::Many(_) => &[],
+            Self::Checked(members) => &members.0,
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Member> {
+        let checked = self.checked().iter().map(|candidate| candidate.member);
+        self.plain().iter().copied().chain(checked)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.plain().len().max(self.checked().len())
+    }
+
+    /// Adds a member; nothing if there are 2^32 already. Its position is the answer.
+    pub(super) fn push(&mut self, added: Candidate) -> Option<u32> {
+        let position = u32::try_from(self.len()).ok()?;
+        match self {
+            Self::One(first) => *self = Self::Many(vec![*first, added.member]),
+            Self::Many(members) => room::push(members, added.member),
+            Self::Checked(members) => room::push(&mut members.0, added),
         }
         Some(position)
     }
 
     /// Removes the member at `position`, whose place the last one takes.
     pub(super) fn remove(&mut self, position: u32) -> Left {
-        let Self::Many(members) = self else {
-            return Left::Nobody;
-        };
-        let Some(last) = members.pop() else {
-            return Left::Nobody;
-        };
-        // The last one was asked for if there is no such place any more.
-        let left = match members.get_mut(position as usize) {
-            Some(place) => {
-                *place = last;
-                Left::Moved(last)
+        let moved = match self {
+            Self::One(_) => return Left::Nobody,
+            Self::Many(members) => swap_remove(members, position),
+            Self::Checked(members) => {
+                swap_remove(&mut members.0, position).map(|candidate| candidate.member)
             }
-            None => Left::Others,
         };
-        match members.as_slice() {
-            [] => return Left::Nobody,
-            &[alone] => *self = Self::One(alone),
-            _ => room::give_back(members),
+        match self {
+            Self::Many(members) => match members.as_slice() {
+                &[alone] => *self = Self::One(alone),
+                _ => room::give_back(members),
+            },
+            Self::Checked(members) => room::give_back(&mut members.0),
+            Self::One(_) => {}
         }
-        left
+        match moved {
+            _ if self.len() == 0 => Left::Nobody,
+            Some(moved) => Left::Moved(moved),
+            None => Left::Others,
+        }
     }
+}
+
+/// Removes what is at `position`, and gives what has taken the place.
+fn swap_remove<T: Copy>(list: &mut Vec<T>, position: u32) -> Option<T> {
+    let last = list.pop()?;
+    // If there is no such place any more, it was the last one that was asked for.
+    let place = list.get_mut(position as usize)?;
+    *place = last;
+    Some(last)
 }

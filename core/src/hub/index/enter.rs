@@ -4,7 +4,8 @@ use alloc::{boxed::Box, vec::Vec};
 use core::iter;
 
 use super::{
-    hash::Hasher,
+    cohort::Hint,
+    hash::{Hasher, kept},
     joining::Joining,
     limits::IndexLimits,
     partition::{ForScalars, Kind, Mode, Shape},
@@ -193,38 +194,58 @@ impl Entering<'_> {
 
     /// Enters the subscription by the constraint that brings it together with the fewest others.
     fn by_rarest(&mut self) {
-        let Scratch { terms, plan, .. } = &*self.scratch;
         let room = self.room();
+        let Scratch { terms, plan, .. } = &*self.scratch;
+        let Some(partition) = (self.joining.store.partitions).get(self.joining.partition) else {
+            return;
+        };
+        let tables = [Kind::Access, Kind::Present].map(|kind| partition.table(&kind));
         let access = |planned: &Planned| {
             let key = terms.keys().get(planned.key)?;
             let is_listed = planned.mode != Mode::Any && planned.width <= room;
+            let [listed, present] = tables;
             let access = Access {
                 number: planned.number.to_le_bytes(),
                 key,
                 is_listed,
+                table: if is_listed { listed } else { present },
             };
             // Of equals, a value says more than that there is one.
             Some(((self.others(&access), !is_listed), access))
         };
-        let rarest = plan.keys().iter().filter_map(access);
-        let Some((_, access)) = rarest.min_by_key(|(cost, _)| *cost) else {
+        let accesses = || plan.keys().iter().filter_map(access);
+        let Some((_, access)) = accesses().min_by_key(|(others, _)| *others) else {
             return;
         };
-        for (kind, hash, parts) in access.tuples(terms, self.hasher) {
-            self.joining.enter_kind(kind, hash, parts);
+        // The next rarest tells most of those apart who are found together.
+        let singles = accesses()
+            .filter(|(_, other)| other.key.values.len() == 1 && other.number != access.number);
+        let hint = singles
+            .min_by_key(|(others, _)| *others)
+            .and_then(|(_, other)| other.hint(terms));
+        let partition = (self.joining.store.partitions).get_mut(self.joining.partition);
+        let add = || partition.and_then(|partition| partition.add(access.kind()));
+        let Some(table) = access.table.or_else(add) else {
+            self.joining.lose();
+            return;
+        };
+        self.joining.hint = hint.unwrap_or(Hint::NONE);
+        for (hash, parts) in access.tuples(terms, self.hasher) {
+            self.joining.enter(table, hash, parts);
         }
+        self.joining.hint = Hint::NONE;
     }
 
     /// How many members the cohorts of an access have.
     fn others(&self, access: &Access<'_>) -> usize {
         let store = &*self.joining.store;
-        let Some(partition) = store.partitions.get(self.joining.partition) else {
+        let table = access.table;
+        let Some(table) = table.and_then(|table| store.table(self.joining.partition, table)) else {
             return 0;
         };
-        let others = |(kind, hash, parts)| {
-            let table = partition.tables.get(partition.table(&kind)?)?;
+        let others = |(hash, parts)| {
             let (_, cohort) = store.cohort(table, hash, parts)?;
-            Some(cohort.members.as_slice().len())
+            Some(cohort.members.len())
         };
         let tuples = access.tuples(&self.scratch.terms, self.hasher);
         tuples.filter_map(others).sum()
@@ -288,26 +309,40 @@ struct Access<'t> {
     key: &'t Key,
     /// Whether by its values, or by there being one.
     is_listed: bool,
+    /// The table for it, if there is one.
+    table: Option<u32>,
 }
 
 impl Access<'_> {
-    /// The tables, hashes and tuples that stand for it.
+    const fn kind(&self) -> Kind {
+        if self.is_listed {
+            Kind::Access
+        } else {
+            Kind::Present
+        }
+    }
+
+    /// The constraint itself, which accepts one value.
+    fn hint(&self, terms: &Terms) -> Option<Hint> {
+        let value = terms.values(&self.key.values).first()?;
+        Some(Hint {
+            key: u32::from_le_bytes(self.number),
+            hash: kept(value.hash),
+        })
+    }
+
+    /// The hashes and tuples that stand for it.
     fn tuples<'a>(
         &'a self,
         terms: &'a Terms,
         hasher: &'a Hasher,
-    ) -> impl Iterator<Item = (Kind, u64, impl Iterator<Item = &'a [u8]> + Clone)> {
-        let number = &self.number[..];
-        let present = (!self.is_listed)
-            .then(|| (Kind::Present, self.key.hash, iter::once(number).chain(None)));
+    ) -> impl Iterator<Item = (u64, impl Iterator<Item = &'a [u8]> + Clone)> {
+        let number = iter::once(&self.number[..]);
+        let present = (!self.is_listed).then(|| (self.key.hash, number.clone().chain(None)));
         let listed = self.is_listed.then(|| terms.values(&self.key.values));
         let listed = listed.unwrap_or_default().iter().map(move |value| {
             let hash = hasher.join(self.key.hash, value.hash);
-            (
-                Kind::Access,
-                hash,
-                iter::once(number).chain(Some(terms.text(value))),
-            )
+            (hash, number.clone().chain(Some(terms.text(value))))
         });
         present.into_iter().chain(listed)
     }

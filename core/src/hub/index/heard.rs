@@ -50,19 +50,31 @@ impl Heard {
             first.0 = members;
         } else {
             self.settle(first);
-            self.each(members, |_| true);
+            for &member in members {
+                self.one(member, || true);
+            }
         }
     }
 
-    /// Puts those on the list who are to hear it and are not there yet.
-    pub(super) fn some<'i>(
-        &mut self,
-        members: &'i [Member],
-        first: &mut First<'i>,
-        is_met: impl FnMut(Member) -> bool,
-    ) {
-        self.settle(first);
-        self.each(members, is_met);
+    /// Puts the first cohort on the list, now that it is not the only one.
+    pub(super) fn settle(&mut self, first: &mut First<'_>) {
+        let First(members) = core::mem::take(first);
+        for &member in members {
+            self.one(member, || true);
+        }
+    }
+
+    /// Puts a member on the list who is not there yet and `is_met`. The first cohort must have been
+    /// [settled](Self::settle).
+    #[inline]
+    pub(super) fn one(&mut self, member: Member, is_met: impl FnOnce() -> bool) {
+        if let Some(mark) = self.marks.get_mut(member.subscriber as usize)
+            && *mark != self.now
+            && is_met()
+        {
+            *mark = self.now;
+            self.list.push(member.subscriber);
+        }
     }
 
     /// The list.
@@ -71,24 +83,5 @@ impl Heard {
         self.list
             .extend(members.iter().map(|member| member.subscriber));
         &self.list
-    }
-
-    /// Puts the first cohort on the list, now that it is not the only one.
-    fn settle(&mut self, first: &mut First<'_>) {
-        let First(members) = core::mem::take(first);
-        self.each(members, |_| true);
-    }
-
-    #[inline]
-    fn each(&mut self, members: &[Member], mut is_met: impl FnMut(Member) -> bool) {
-        for &member in members {
-            let Some(mark) = self.marks.get_mut(member.subscriber as usize) else {
-                continue;
-            };
-            if *mark != self.now && is_met(member) {
-                *mark = self.now;
-                self.list.push(member.subscriber);
-            }
-        }
     }
 }

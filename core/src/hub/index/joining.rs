@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    cohort::Member,
+    cohort::{Candidate, Hint, Member},
     partition::Kind,
     store::{Joined, Spot, Store},
     subscribers::Entry,
@@ -15,6 +15,8 @@ pub(super) struct Joining<'i> {
     pub(super) subscriber: u32,
     /// The partition of the subscription that is being entered.
     pub(super) partition: u32,
+    /// What is told of a subscription where it is verified.
+    pub(super) hint: Hint,
     /// What has been entered of the whole set.
     pub(super) entries: &'i mut Vec<Entry>,
     /// Tuples for which there was no number.
@@ -37,7 +39,11 @@ impl Joining<'_> {
         let joined = match u32::try_from(self.entries.len()) {
             Ok(entry) => {
                 let subscriber = self.subscriber;
-                self.store.join(spot, parts, Member { subscriber, entry })
+                let added = Candidate {
+                    member: Member { subscriber, entry },
+                    hint: self.hint,
+                };
+                self.store.join(spot, parts, added)
             }
             Err(_) => Joined::Full,
         };

@@ -31,7 +31,8 @@
 //!   value of each of the keys, or a walk over the cohorts where those are fewer.
 //!
 //! Peers choose shapes. Beyond [`IndexLimits::shapes`] a subscription is found by the one constraint
-//! that brings it together with the fewest others, and then verified.
+//! that brings it together with the fewest others, and then verified: first by a hint of another
+//! constraint, which is in the list of members and tells most of them apart.
 //!
 //! Hashes are keyed, and equality is verified on every hit. A member knows its entry and the entry
 //! knows the member's position, so that a subscriber is taken out by its own entries alone. A list
@@ -66,6 +67,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use crate::notify::{Notification, Subscriptions, Values};
+use cohort::Hint;
 use enter::{Entering, Scratch};
 use hash::Hasher;
 use heard::{First, Heard};
@@ -82,6 +84,30 @@ use terms::Terms;
 ///
 /// Subscribers are small numbers, such as [`SessionId::index`](super::SessionId::index): memory is
 /// taken for all below the highest that has subscriptions.
+///
+/// ```
+/// use campanile_core::{
+///     hub::index::{HashKey, Index, IndexLimits},
+///     notify::{Limits, Message, parse},
+/// };
+///
+/// # fn random() -> u64 { 7 }
+/// let mut index = Index::new(HashKey([random(), random()]), IndexLimits::default());
+/// let wish = br#"{"sender":"client","subscriptions":[
+///     {"package":"plant","page":"alerts","filters":{"values":{"channel":["2","3"]}}}]}"#;
+/// let news = br#"{"sender":"server","notification":{
+///     "package":"plant","page":"alerts","filters":{"values":{"channel":2}}}}"#;
+///
+/// if let Ok(Message::Client(client)) = parse(wish, &Limits::default())
+///     && let Some(set) = client.subscriptions()
+/// {
+///     index.replace(5, &set);
+/// }
+/// if let Ok(Message::Publication(notification)) = parse(news, &Limits::default()) {
+///     assert_eq!(index.recipients(&notification), [5]);
+/// }
+/// assert_eq!(index.counters().subscriptions, 1);
+/// ```
 pub struct Index {
     hasher: Hasher,
     limits: IndexLimits,
@@ -145,6 +171,7 @@ impl Index {
                 store: &mut self.store,
                 subscriber,
                 partition: 0,
+                hint: Hint::NONE,
                 entries: &mut self.entries,
                 lost: 0,
             },
@@ -305,7 +332,7 @@ impl Index {
             let Some(cohort) = self.store.cohorts.get(number) else {
                 break;
             };
-            for &member in cohort.members.as_slice() {
+            for member in cohort.members.iter() {
                 if let Some(entry) = self.subscribers.entry_mut(member) {
                     entry.cohort = number;
                 }

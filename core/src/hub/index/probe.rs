@@ -3,7 +3,7 @@
 use core::iter;
 
 use super::{
-    cohort::{Cohort, Member},
+    cohort::{Candidate, Cohort, Hint},
     hash::{Hasher, kept},
     heard::{First, Heard},
     partition::{ForScalars, Kind, Mode, Partition, Shape, Table},
@@ -112,13 +112,12 @@ impl<'i> Probe<'i> {
     fn everybody(&mut self, table: &'i Table) {
         for &number in &table.cohorts {
             if let Some(cohort) = self.store.cohorts.get(number) {
-                let members = cohort.members.as_slice();
-                if table.is_verified {
-                    // Nothing is left to verify, but somebody may be in it twice.
-                    self.heard.some(members, &mut self.first, |_| true);
-                } else {
-                    self.heard.cohort(members, &mut self.first);
+                // Of those who are verified, somebody may be in it twice.
+                for candidate in cohort.members.checked() {
+                    self.heard.settle(&mut self.first);
+                    self.heard.one(candidate.member, || true);
                 }
+                self.heard.cohort(cohort.members.plain(), &mut self.first);
             }
         }
     }
@@ -145,7 +144,7 @@ impl<'i> Probe<'i> {
                 .store
                 .cohort(table, hash, self.product.parts(self.terms));
             if let Some((_, cohort)) = found {
-                self.hear(table, cohort, Form::Keyed);
+                self.hear(cohort, Form::Keyed);
             }
             if !self.product.advance() {
                 break;
@@ -166,7 +165,7 @@ impl<'i> Probe<'i> {
                 self.terms.contains(&list.values, hash, part)
             });
             if is_met {
-                self.hear(table, cohort, Form::Keyed);
+                self.hear(cohort, Form::Keyed);
             }
         }
     }
@@ -178,8 +177,7 @@ impl<'i> Probe<'i> {
         parts: impl Iterator<Item = &'t [u8]> + Clone,
     ) {
         if let Some((_, cohort)) = self.store.cohort(table, hash, parts) {
-            self.heard
-                .cohort(cohort.members.as_slice(), &mut self.first);
+            self.heard.cohort(cohort.members.plain(), &mut self.first);
         }
     }
 
@@ -191,28 +189,36 @@ impl<'i> Probe<'i> {
         form: Form,
     ) {
         if let Some((_, cohort)) = self.store.cohort(table, hash, parts) {
-            self.hear(table, cohort, form);
+            self.hear(cohort, form);
         }
     }
 
     /// Puts the members of a cohort on the list, each of them verified where that is due.
-    fn hear(&mut self, table: &Table, cohort: &'i Cohort, form: Form) {
-        let members = cohort.members.as_slice();
-        if !table.is_verified {
-            self.heard.cohort(members, &mut self.first);
+    fn hear(&mut self, cohort: &'i Cohort, form: Form) {
+        self.heard.cohort(cohort.members.plain(), &mut self.first);
+        let candidates = cohort.members.checked();
+        if candidates.is_empty() {
             return;
         }
-        let Self {
-            subscribers,
-            terms,
-            seen,
-            ..
-        } = *self;
-        let is_met = |member: Member| {
-            let wish = subscribers.wish(member);
-            wish.is_some_and(|wish| is_met(wish, form, terms, seen))
-        };
-        self.heard.some(members, &mut self.first, is_met);
+        self.heard.settle(&mut self.first);
+        for Candidate { member, hint } in candidates {
+            if form == Form::Keyed && !self.may_be_met(*hint) {
+                continue;
+            }
+            let wish = self.subscribers.wish(*member);
+            let is_met = || wish.is_some_and(|wish| is_met(wish, form, self.terms, self.seen));
+            self.heard.one(*member, is_met);
+        }
+    }
+
+    /// Whether values by key may meet a subscription of which this is known.
+    #[inline]
+    fn may_be_met(&self, hint: Hint) -> bool {
+        hint.key == Hint::NO_KEY
+            || self
+                .seen
+                .key(hint.key, self.terms)
+                .is_some_and(|key| self.terms.has_hash(&key.values, hint.hash))
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use hashbrown::HashTable;
 
 use super::{
-    cohort::{Cohort, Left, Member, Members},
+    cohort::{Candidate, Cohort, Left, Member, Members},
     hash::{kept, spread},
     partition::{Partition, Table, give_back},
     slab::Slab,
@@ -115,7 +115,7 @@ impl Store {
         &mut self,
         spot: Spot,
         parts: impl Iterator<Item = &'t [u8]> + Clone,
-        member: Member,
+        added: Candidate,
     ) -> Joined {
         let entered = |cohort, position: Option<u32>| match position {
             Some(position) => Joined::Entered(Entry { cohort, position }),
@@ -127,16 +127,13 @@ impl Store {
         let is_verified = table.is_verified;
         if let Some((number, cohort)) = self.cohort(table, spot.hash, parts.clone()) {
             // A subscriber's members are entered one after the other, without those of others
-            // between them.
-            let last = cohort.members.as_slice().last();
-            if !is_verified && last.is_some_and(|last| last.subscriber == member.subscriber) {
+            // between them. Who is verified may be there for several subscriptions.
+            let last = cohort.members.plain().last();
+            if last.is_some_and(|last| last.subscriber == added.member.subscriber) {
                 return Joined::Already;
             }
             let cohort = self.cohorts.get_mut(number);
-            return entered(
-                number,
-                cohort.and_then(|cohort| cohort.members.push(member)),
-            );
+            return entered(number, cohort.and_then(|cohort| cohort.members.push(added)));
         }
         let count = table.parts;
         self.tuple.clear();
@@ -146,7 +143,7 @@ impl Store {
         let hash = kept(spot.hash);
         let cohort = Cohort {
             tuple: Tuple::new(&self.tuple),
-            members: Members::One(member),
+            members: Members::new(added, is_verified),
             hash,
             partition: spot.partition,
             table: spot.table,
@@ -207,7 +204,7 @@ impl Store {
     /// cohorts learn it here. How much was moved is taken from `most`.
     pub(super) fn pull_in(&mut self, most: &mut usize) -> Option<u32> {
         while self.pull_in_partition(most).is_some() {}
-        let members = self.cohorts.straggler()?.members.as_slice().len();
+        let members = self.cohorts.straggler()?.members.len();
         *most = most.checked_sub(members)?;
         let (from, to) = self.cohorts.pull_in()?;
         let cohort = self.cohorts.get(to)?;

@@ -67,13 +67,20 @@ impl Terms {
 
     /// Whether one of `range` is the value `text`, of whose hash this is kept.
     pub(super) fn contains(&self, range: &Range<usize>, hash: u32, text: &[u8]) -> bool {
+        let mut values = self.with_hash(range, hash);
+        values.any(|value| self.text(value) == text)
+    }
+
+    /// Whether one of `range` has a hash of which this is kept.
+    pub(super) fn has_hash(&self, range: &Range<usize>, hash: u32) -> bool {
+        self.with_hash(range, hash).next().is_some()
+    }
+
+    fn with_hash(&self, range: &Range<usize>, hash: u32) -> impl Iterator<Item = &Value> {
         let values = self.values(range);
         let from = values.partition_point(|value| kept(value.hash) < hash);
-        let mut candidates = values.get(from..).unwrap_or_default().iter();
-        candidates
-            .by_ref()
-            .take_while(|value| kept(value.hash) == hash)
-            .any(|value| self.text(value) == text)
+        let from = values.get(from..).unwrap_or_default().iter();
+        from.take_while(move |value| kept(value.hash) == hash)
     }
 
     /// A text in one piece, and its hash. It stays until the terms are cleared.

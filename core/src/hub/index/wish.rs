@@ -117,11 +117,9 @@ impl ValueSet {
 
     fn contains(&self, hash: u32, text: &[u8]) -> bool {
         let from = self.values.partition_point(|value| value.hash < hash);
-        let mut candidates = self.values.get(from..).unwrap_or_default().iter();
-        candidates
-            .by_ref()
-            .take_while(|value| value.hash == hash)
-            .any(|value| self.text(value) == text)
+        let from = self.values.get(from..).unwrap_or_default().iter();
+        let mut found = from.take_while(|value| value.hash == hash);
+        found.any(|value| self.text(value) == text)
     }
 
     fn text(&self, value: &Place) -> &[u8] {

@@ -20,7 +20,8 @@ impl Index {
             let entries = self.subscribers.entries(subscriber);
             for (at, entry) in entries.iter().enumerate() {
                 let cohort = self.store.cohorts.get(entry.cohort).expect("a cohort");
-                let member = cohort.members.as_slice()[entry.position as usize];
+                let member = cohort.members.iter().nth(entry.position as usize);
+                let member = member.expect("a member");
                 assert_eq!(
                     (member.subscriber, member.entry as usize),
                     (subscriber, at),
@@ -69,7 +70,7 @@ impl Index {
                         .cohorts
                         .find(spread(cohort.hash), |&other| other == at_cohort);
                     assert!(found.is_some(), "a cohort that is not found");
-                    let mut names: Vec<u32> = (cohort.members.as_slice().iter())
+                    let mut names: Vec<u32> = (cohort.members.iter())
                         .map(|member| member.subscriber)
                         .collect();
                     members += names.len();

@@ -6,17 +6,19 @@ use proptest::{collection::vec as vec_of, prelude::*};
 
 use super::*;
 use crate::hub::index::{
-    cohort::{Left, Member, Members},
+    cohort::{Candidate, Hint, Left, Member, Members},
     slab::Slab,
     tuple::{self, Parts, Tuple},
 };
 
-fn members(of: &[u32]) -> Vec<Member> {
-    let member = |&subscriber| Member {
-        subscriber,
-        entry: 0,
-    };
-    of.iter().map(member).collect()
+const fn candidate(subscriber: u32) -> Candidate {
+    Candidate {
+        member: Member {
+            subscriber,
+            entry: 0,
+        },
+        hint: Hint::NONE,
+    }
 }
 
 proptest! {
@@ -67,13 +69,14 @@ proptest! {
     /// The model: a list.
     #[test]
     fn members_are_removed_by_position_and_the_last_one_takes_the_place(
+        is_verified in any::<bool>(),
         steps in vec_of(any::<Option<prop::sample::Index>>(), 0..60),
     ) {
         let mut model = vec![0];
-        let mut cohort = Members::One(members(&model)[0]);
+        let mut cohort = Members::new(candidate(0), is_verified);
         for (number, step) in (1..).zip(steps) {
             let Some(which) = step else {
-                prop_assert_eq!(cohort.push(members(&[number])[0]), Some(u32::try_from(model.len()).unwrap()));
+                prop_assert_eq!(cohort.push(candidate(number)), Some(u32::try_from(model.len()).unwrap()));
                 model.push(number);
                 continue;
             };
@@ -84,9 +87,10 @@ proptest! {
                 break;
             }
             model.swap_remove(at);
-            let moved = model.get(at).map(|&moved| members(&[moved])[0]);
+            let moved = model.get(at).map(|&moved| candidate(moved).member);
             prop_assert_eq!(left, moved.map_or(Left::Others, Left::Moved));
-            prop_assert_eq!(cohort.as_slice(), members(&model));
+            prop_assert!(cohort.iter().map(|member| member.subscriber).eq(model.iter().copied()));
+            prop_assert_eq!(cohort.len(), model.len());
         }
     }
 
