@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use campanile_core::{
     hub::{HashKey, Index, IndexLimits},
     notify::{
-        CompiledSubscriptions, Limits, Message, Notification, OwnedSubscriptions, Subscriptions,
-        matches, parse,
+        CompiledSubscriptions, Limits, Message, Notification, Subscriptions, matches, parse,
         registry::{Capacity, Full, Registry, Slot},
     },
 };
@@ -61,7 +60,7 @@ struct World {
 #[derive(Clone)]
 struct Wishes {
     model: Vec<Target>,
-    parsed: OwnedSubscriptions,
+    text: String,
     compiled: CompiledSubscriptions<Box<[u8]>>,
 }
 
@@ -96,13 +95,10 @@ impl World {
         else {
             return;
         };
-        let Ok(Message::Client(client)) = parse(text.as_bytes(), &Limits::default()) else {
-            panic!("within the limits: {text}");
-        };
-        let set = client.subscriptions().expect("the model has one");
+        let set = subscriptions(text);
         let wishes = Wishes {
             model,
-            parsed: set.into(),
+            text: text.to_owned(),
             compiled: set.compile_owned(),
         };
         let mut memory = vec![0; needed(&set)];
@@ -175,9 +171,17 @@ impl Wishes {
     }
 
     fn is_matched(&self, notification: &Notification<'_>) -> bool {
-        let mut subscriptions = self.parsed.iter();
-        subscriptions.any(|subscription| matches(&subscription, notification))
+        let mut set = subscriptions(&self.text).into_iter();
+        set.any(|subscription| matches(&subscription, notification))
     }
+}
+
+/// Those of a message that has some, as the model says.
+fn subscriptions(text: &str) -> Subscriptions<'_> {
+    let Ok(Message::Client(client)) = parse(text.as_bytes(), &Limits::default()) else {
+        panic!("within the limits: {text}");
+    };
+    client.subscriptions().expect("the model has one")
 }
 
 fn heard(wishes: &BTreeMap<u32, Wishes>, hears: impl Fn(&Wishes) -> bool) -> BTreeSet<u32> {

@@ -6,10 +6,10 @@
 //! that [`matches()`] has no error to report. Who matches often compiles both sides first
 //! ([`Subscriptions::compile`], [`Notification::compile`]): the canonical form outlives the text, is
 //! shorter, and is compared without reading JSON again. A [`Registry`](registry::Registry) keeps such
-//! sets for the clients of a device. With the feature `alloc`, `compile_owned` puts a form on the
-//! heap, and `OwnedSubscriptions` the text of a set. [`explain`] says in words why the two match or do
-//! not, and [`Grants`] what a session may do (section 7): [`covers`] is the question whether a grant
-//! allows a subscription.
+//! sets for the clients of a device; with the feature `alloc`, `compile_owned` puts a form on the
+//! heap, and `hub::Index` finds those who match without asking each. [`explain`] says in words why the
+//! two match or do not, and [`Grants`] what a session may do (section 7): [`covers`] is the question
+//! whether a grant allows a subscription.
 //!
 //! ```
 //! use campanile_core::notify::{Limits, Message, matches, parse};
@@ -60,8 +60,6 @@ mod limits;
 mod matches;
 mod notification;
 mod number;
-#[cfg(feature = "alloc")]
-mod owned;
 mod raw;
 mod refusal;
 pub mod registry;
@@ -87,8 +85,6 @@ pub use limits::Limits;
 pub use matches::matches;
 pub use notification::Notification;
 pub use number::{MAX_NUMBER_LEN, Number};
-#[cfg(feature = "alloc")]
-pub use owned::OwnedSubscriptions;
 pub use refusal::{ErrorCode, Refusal};
 pub use reply::{BufferTooSmall, MAX_REPLY_LEN, Reply};
 pub use scalar::{Canonical, Scalar};

@@ -49,15 +49,6 @@ impl<'a> Subscriptions<'a> {
         }
     }
 
-    /// `list` must be the bytes of a set that was parsed, and `len` its length.
-    #[cfg(feature = "alloc")]
-    pub(super) const fn trusted(list: &'a [u8], len: usize) -> Self {
-        Self {
-            list: Value::trusted(list),
-            len,
-        }
-    }
-
     /// How many subscriptions these are; equal ones count each.
     #[must_use]
     pub const fn len(&self) -> usize {

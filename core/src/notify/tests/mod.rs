@@ -20,8 +20,6 @@ mod hostile;
 pub(crate) mod model;
 pub(crate) mod naive;
 mod operations;
-#[cfg(feature = "alloc")]
-mod owned;
 mod refusals;
 mod registry;
 mod replies;

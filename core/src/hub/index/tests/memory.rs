@@ -95,6 +95,59 @@ fn a_list_of_its_own_is_expanded_and_only_lists_that_multiply_are_left_out() {
 }
 
 #[test]
+fn values_that_are_listed_twice_do_not_multiply() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    let nine = "[1,2,3,4,5,6,7,8,9]";
+    let text = format!(r#"{{"a":[1,1.0,"1",1e0,"1",1,1,1],"b":{nine}}}"#);
+    replace(&mut index, 0, &[target(&text)]);
+    assert_eq!(index.counters().left_out, 0);
+    // With keys and without.
+    assert_eq!(index.counters().tuples, 9 + 9);
+}
+
+#[test]
+fn who_is_verified_twice_hears_once() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    let nine = "[1,2,3,4,5,6,7,8,9]";
+    let text = |more: &str| target(&format!(r#"{{"a":{nine},"b":{nine},{more}}}"#));
+    let set = [
+        text(r#""any":true"#),
+        text(r#""any":true,"c":1"#),
+        text(r#""any":true"#),
+    ];
+    replace(&mut index, 4, &set);
+    assert_eq!(index.counters().left_out, 3);
+    for news in [
+        "5",
+        "[5,6]",
+        "77",
+        r#"{"a":5,"b":6,"any":0}"#,
+        r#"{"a":[5,6],"b":6,"c":1,"any":0}"#,
+    ] {
+        assert_eq!(recipients(&mut index, &target(news)), [4], "{news}");
+    }
+    assert!(recipients(&mut index, &target(r#"{"a":5,"b":10,"any":0}"#)).is_empty());
+    assert!(recipients(&mut index, &target(r#"{"a":5,"b":6}"#)).is_empty());
+}
+
+#[test]
+fn many_long_arrays_cost_no_more_than_there_are_cohorts() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let values = |value: &str| {
+        let members = keys.map(|key| format!(r#""{key}":{value}"#));
+        target(&format!("{{{}}}", members.join(",")))
+    };
+    replace(&mut index, 0, &[values("7")]);
+    replace(&mut index, 1, &[values("70"), values("7")]);
+    replace(&mut index, 2, &[values("170")]);
+    // To try 100 values of each of eight keys would take until the end of the world.
+    let list: Vec<String> = (0..100).map(|value| value.to_string()).collect();
+    let news = values(&format!("[{}]", list.join(",")));
+    assert_eq!(recipients(&mut index, &news), [0, 1]);
+}
+
+#[test]
 fn beyond_the_shapes_a_subscription_is_where_the_fewest_others_are() {
     let mut index = Index::new(
         KEY,
