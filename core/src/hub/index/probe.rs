@@ -112,12 +112,7 @@ impl<'i> Probe<'i> {
     fn everybody(&mut self, table: &'i Table) {
         for &number in &table.cohorts {
             if let Some(cohort) = self.store.cohorts.get(number) {
-                // Of those who are verified, somebody may be in it twice.
-                for candidate in cohort.members.checked() {
-                    self.heard.settle(&mut self.first);
-                    self.heard.one(candidate.member, || true);
-                }
-                self.heard.cohort(cohort.members.plain(), &mut self.first);
+                self.hear(cohort, Form::Unkeyed);
             }
         }
     }
@@ -195,23 +190,23 @@ impl<'i> Probe<'i> {
 
     /// Puts the members of a cohort on the list, each of them verified where that is due.
     fn hear(&mut self, cohort: &'i Cohort, form: Form) {
-        self.heard.cohort(cohort.members.plain(), &mut self.first);
         let candidates = cohort.members.checked();
         if candidates.is_empty() {
+            self.heard.cohort(cohort.members.plain(), &mut self.first);
             return;
         }
         self.heard.settle(&mut self.first);
         for Candidate { member, hint } in candidates {
-            if form == Form::Keyed && !self.may_be_met(*hint) {
-                continue;
+            if self.may_be_met(*hint) {
+                let wish = self.subscribers.wish(*member);
+                let is_met = || wish.is_some_and(|wish| is_met(wish, form, self.terms, self.seen));
+                self.heard.one(*member, is_met);
             }
-            let wish = self.subscribers.wish(*member);
-            let is_met = || wish.is_some_and(|wish| is_met(wish, form, self.terms, self.seen));
-            self.heard.one(*member, is_met);
         }
     }
 
-    /// Whether values by key may meet a subscription of which this is known.
+    /// Whether values may meet a subscription of which this is known. Hints are only in tables for
+    /// values by key.
     #[inline]
     fn may_be_met(&self, hint: Hint) -> bool {
         hint.key == Hint::NO_KEY

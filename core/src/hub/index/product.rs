@@ -3,7 +3,10 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{hash::Hasher, terms::Terms};
+use super::{
+    hash::Hasher,
+    terms::{Terms, Value},
+};
 
 /// Lists of values within [`Terms`], and one pick of each.
 #[derive(Debug, Default)]
@@ -62,10 +65,7 @@ impl Product {
             .fold(0, |hash, value| hasher.join(hash, value.hash))
     }
 
-    fn picked<'t>(
-        &'t self,
-        terms: &'t Terms,
-    ) -> impl Iterator<Item = &'t super::terms::Value> + Clone {
+    fn picked<'t>(&'t self, terms: &'t Terms) -> impl Iterator<Item = &'t Value> + Clone {
         let all = terms.all_values();
         self.lists.iter().filter_map(|list| all.get(list.at))
     }

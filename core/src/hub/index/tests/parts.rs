@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeMap, vec};
 
-use proptest::{collection::vec as vec_of, prelude::*};
+use proptest::{collection::vec as vec_of, prelude::*, sample::select};
 
 use super::*;
 use crate::hub::index::{
@@ -56,7 +56,11 @@ proptest! {
 
     #[test]
     fn a_tuple_is_taken_apart_into_what_it_was_made_of(
-        parts in vec_of(prop_oneof![vec_of(any::<u8>(), 0..9), vec_of(any::<u8>(), 120..300)], 0..5),
+        parts in vec_of(prop_oneof![
+            vec_of(any::<u8>(), 0..9),
+            // Where lengths take one byte more.
+            select(&[127, 128, 129, 16_383, 16_384][..]).prop_map(|len| vec![7; len]),
+        ], 0..5),
     ) {
         let mut bytes = Vec::new();
         for (index, part) in parts.iter().enumerate() {
@@ -91,6 +95,8 @@ proptest! {
             prop_assert_eq!(left, moved.map_or(Left::Others, Left::Moved));
             prop_assert!(cohort.iter().map(|member| member.subscriber).eq(model.iter().copied()));
             prop_assert_eq!(cohort.len(), model.len());
+            let is_small = matches!(cohort, Members::One(_));
+            prop_assert_eq!(is_small, model.len() == 1 && !is_verified);
         }
     }
 

@@ -170,7 +170,7 @@ fn run(mut index: Index, steps: &[Step]) -> Result<[usize; 4], TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn the_index_agrees_with_matches_and_with_the_model(
