@@ -10,8 +10,8 @@ pub struct IndexLimits {
     /// Sets of constrained keys in one partition (a package and page) that have a table of their
     /// own; [`IndexLimits::SHAPES`] by default.
     pub shapes: usize,
-    /// Tuples to which the lists of one subscription may multiply; [`IndexLimits::EXPANSION`] by
-    /// default.
+    /// Tuples to which the lists of one subscription may multiply, and 64 times as many bytes;
+    /// [`IndexLimits::EXPANSION`] by default.
     pub expansion: usize,
     /// Tuples of one subscriber; [`IndexLimits::TUPLES`] by default. Each subscription has one or
     /// two in any case.

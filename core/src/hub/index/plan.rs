@@ -14,6 +14,11 @@ pub(super) struct Plan {
     keys: Vec<Planned>,
 }
 
+/// How long the tuples of a subscription whose lists multiply may be on average, if they are
+/// [as many as they may be](IndexLimits::expansion): identifiers are shorter, and a long text would
+/// be kept once for each of the values of another key.
+const TUPLE_BYTES: usize = 64;
+
 /// What is to become of one key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Planned {
@@ -22,6 +27,8 @@ pub(super) struct Planned {
     pub(super) key: usize,
     /// How many values it accepts, if not all.
     pub(super) width: usize,
+    /// How long these are in all.
+    bytes: usize,
     pub(super) mode: Mode,
 }
 
@@ -45,6 +52,9 @@ impl Plan {
                 number,
                 key: index,
                 width: key.values.len(),
+                bytes: (terms.values(&key.values).iter())
+                    .map(|value| terms.text(value).len())
+                    .sum(),
                 mode: if key.accepts_any {
                     Mode::Any
                 } else {
@@ -59,14 +69,18 @@ impl Plan {
     /// Makes exact what can be, the narrowest first: so it is the widest that are left out.
     fn choose(&mut self, limits: &IndexLimits, room: usize) {
         self.keys.sort_unstable_by_key(|planned| planned.width);
-        let mut tuples: usize = 1;
+        let (mut tuples, mut bytes): (usize, usize) = (1, 0);
         for planned in &mut self.keys {
             let product = tuples.saturating_mul(planned.width);
-            // A list that does not multiply takes no more than its text.
+            let all_bytes = (bytes.saturating_mul(planned.width))
+                .saturating_add(planned.bytes.saturating_mul(tuples));
+            // What does not multiply takes no more than its text.
             let most = limits.expansion.max(planned.width).min(room);
-            if planned.mode != Mode::Any && product <= most {
+            let most_bytes = (limits.expansion.saturating_mul(TUPLE_BYTES))
+                .max(bytes.saturating_add(planned.bytes));
+            if planned.mode != Mode::Any && product <= most && all_bytes <= most_bytes {
                 planned.mode = Mode::Exact;
-                tuples = product;
+                (tuples, bytes) = (product, all_bytes);
             }
         }
         self.keys.sort_unstable_by_key(|planned| planned.number);

@@ -106,6 +106,34 @@ fn values_that_are_listed_twice_do_not_multiply() {
 }
 
 #[test]
+fn a_long_text_is_not_kept_for_each_value_of_another_key() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    let list: Vec<String> = (0..60).map(|value| value.to_string()).collect();
+    let list = list.join(",");
+    let long = "x".repeat(1000);
+    let wish = |text: &str| target(&format!(r#"{{"a":[{list}],"b":"{text}"}}"#));
+    let news = |text: &str| target(&format!(r#"{{"a":7,"b":"{text}"}}"#));
+    for (text, left_out) in [("x", 0), (&long, 1)] {
+        replace(&mut index, 0, &[wish(text)]);
+        assert_eq!(index.counters().left_out, left_out);
+        let cohorts = index.store.cohorts.iter();
+        let bytes: usize = cohorts
+            .map(|(_, cohort)| cohort.tuple.as_bytes().len())
+            .sum();
+        assert!(bytes < 2500, "{bytes}");
+        assert_eq!(recipients(&mut index, &news(text)), [0]);
+        assert!(recipients(&mut index, &news("y")).is_empty());
+    }
+    // Alone it does not multiply.
+    replace(
+        &mut index,
+        0,
+        &[target(&format!(r#"{{"a":1,"b":"{long}"}}"#))],
+    );
+    assert_eq!(index.counters().left_out, 0);
+}
+
+#[test]
 fn who_is_verified_twice_hears_once() {
     let mut index = Index::new(KEY, IndexLimits::default());
     let nine = "[1,2,3,4,5,6,7,8,9]";
