@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "fast")]
+use super::quick;
 use super::{
     json,
     limits::Limits,
@@ -34,6 +36,18 @@ pub struct ClientMessage<'a> {
 }
 
 impl<'a> ClientMessage<'a> {
+    /// At least one of these must be there.
+    #[cfg(feature = "fast")]
+    pub(super) const fn new(
+        subscriptions: Option<Subscriptions<'a>>,
+        token: Option<Text<'a>>,
+    ) -> Self {
+        Self {
+            subscriptions,
+            token,
+        }
+    }
+
     /// The set that replaces the connection's whole set (the protocol, section 2).
     #[must_use]
     pub const fn subscriptions(&self) -> Option<Subscriptions<'a>> {
@@ -72,6 +86,15 @@ impl fmt::Debug for ClientMessage<'_> {
 /// - [`TooManySubscriptions`](ErrorCode::TooManySubscriptions): more than
 ///   [`Limits::subscriptions`].
 pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Message<'a>, Refusal> {
+    #[cfg(feature = "fast")]
+    if let Some(message) = quick::message(text, limits) {
+        return Ok(message);
+    }
+    thoroughly(text, limits)
+}
+
+/// The same without short cuts: first all of it is validated, then it is interpreted.
+pub(super) fn thoroughly<'a>(text: &'a [u8], limits: &Limits) -> Result<Message<'a>, Refusal> {
     let mut members = Members::default();
     let validated = json::object(text, |name, value| members.record(name, value));
     let from_publisher = members.is_from_publisher();
@@ -168,8 +191,8 @@ impl<'a> Members<'a> {
     }
 }
 
-const CLIENT: &str = "client";
-const SERVER: &str = "server";
+pub(super) const CLIENT: &str = "client";
+pub(super) const SERVER: &str = "server";
 
 fn is_string(value: Option<Value<'_>>, text: &str) -> bool {
     value

@@ -3,10 +3,7 @@
 
 use core::fmt;
 
-use super::{
-    raw::{RawString, Value},
-    word::{HIGH_BITS, first_special, split_word},
-};
+use super::raw::{RawString, Value};
 
 /// How deeply objects and arrays may be nested in a message, the message's own object included.
 ///
@@ -261,7 +258,7 @@ impl<'a> Cursor<'a> {
             Ok(contents) => {
                 // Quotes and backslashes are never part of a longer UTF-8 sequence, so that
                 // checking the contents afterwards is checking them in place.
-                if contents.maybe_non_ascii
+                if contents.non_ascii
                     && let Err(error) = core::str::from_utf8(contents.raw)
                 {
                     self.rest = after(start, error.valid_up_to());
@@ -282,19 +279,9 @@ impl<'a> Cursor<'a> {
     /// Everything up to and including the closing quote; UTF-8 is left to the caller.
     fn string_contents(&mut self) -> Result<Contents<'a>, Rule> {
         let start = self.rest;
-        let mut seen = 0;
+        let mut non_ascii = false;
         let mut escaped = false;
         loop {
-            while let Some((word, rest)) = split_word(self.rest) {
-                seen |= word;
-                match first_special(word) {
-                    None => self.rest = rest,
-                    Some(position) => {
-                        self.advance(position);
-                        break;
-                    }
-                }
-            }
             match self.rest.split_first() {
                 None => return Err(Rule::UnterminatedString),
                 Some((b'"', rest)) => {
@@ -303,7 +290,7 @@ impl<'a> Cursor<'a> {
                     return Ok(Contents {
                         raw,
                         escaped,
-                        maybe_non_ascii: seen & HIGH_BITS != 0,
+                        non_ascii,
                     });
                 }
                 Some((b'\\', rest)) => {
@@ -313,7 +300,7 @@ impl<'a> Cursor<'a> {
                 }
                 Some((0..=0x1F, _)) => return Err(Rule::ControlCharacter),
                 Some((&byte, rest)) => {
-                    seen |= u64::from(byte);
+                    non_ascii |= !byte.is_ascii();
                     self.rest = rest;
                 }
             }
@@ -405,8 +392,7 @@ impl<'a> Cursor<'a> {
 struct Contents<'a> {
     raw: &'a [u8],
     escaped: bool,
-    /// False is certain; true may be due to bytes after the string.
-    maybe_non_ascii: bool,
+    non_ascii: bool,
 }
 
 /// The part of `whole` before its suffix `rest`.

@@ -60,6 +60,8 @@ mod limits;
 mod matches;
 mod notification;
 mod number;
+#[cfg(feature = "fast")]
+mod quick;
 mod raw;
 mod refusal;
 pub mod registry;

@@ -1,5 +1,7 @@
 //! The notification of a publication.
 
+#[cfg(feature = "fast")]
+use super::target::Members;
 use super::{
     filter::Values,
     limits::Limits,
@@ -30,6 +32,13 @@ impl<'a> Notification<'a> {
     /// Checks the member `notification`, which is an object.
     pub(super) fn parse_member(value: Value<'a>, limits: &Limits) -> Result<Self, Refusal> {
         Target::parse(value, Place::Notification, limits).map(|target| Self { target })
+    }
+
+    /// Of members that have been found; nothing if they are to be refused.
+    #[cfg(feature = "fast")]
+    pub(super) fn from_members(members: &Members<'a>, limits: &Limits) -> Option<Self> {
+        let target = Target::from_members(members, Place::Notification, limits)?;
+        Some(Self { target })
     }
 
     /// The package that subscriptions must name.

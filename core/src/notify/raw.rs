@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::{
     text::Text,
-    word::{first_special, split_word},
+    word::{is_escaped, skip_plain},
 };
 
 /// One valid JSON value, without white space around it.
@@ -53,9 +53,7 @@ impl<'a> Value<'a> {
     /// The contents, if this is a string.
     pub(super) fn string(self) -> Option<RawString<'a>> {
         match self.raw {
-            [b'"', contents @ .., b'"'] => {
-                Some(RawString::trusted(contents, contents.contains(&b'\\')))
-            }
+            [b'"', contents @ .., b'"'] => Some(RawString::trusted(contents, is_escaped(contents))),
             _ => None,
         }
     }
@@ -72,6 +70,16 @@ impl<'a> Value<'a> {
         let at = self.raw.len().saturating_sub(left);
         Members {
             rest: self.raw.get(at..).unwrap_or_default(),
+        }
+    }
+
+    /// Whether this is an object without members or an array without elements.
+    pub(super) fn is_empty(self) -> bool {
+        match self.raw {
+            [b'{' | b'[', inner @ ..] => {
+                matches!(skip_separators(inner), [b'}' | b']', ..])
+            }
+            _ => false,
         }
     }
 
@@ -106,10 +114,10 @@ impl<'a> Iterator for Members<'a> {
     type Item = (RawString<'a>, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, rest) = split_value(skip_separators(self.rest))?;
+        let (name, rest) = split_string(skip_separators(self.rest).strip_prefix(b"\"")?);
         let (value, rest) = split_value(skip_separators(rest))?;
         self.rest = rest;
-        Some((name.string()?, value))
+        Some((name, value))
     }
 }
 
@@ -165,6 +173,9 @@ impl<'a> RawString<'a> {
     /// Whether this is Unicode text, that is, without lone surrogates (RFC 8259, section 8.2).
     pub(super) fn is_unicode(self) -> bool {
         // Only an escape can be a lone surrogate.
+        if !self.escaped {
+            return true;
+        }
         let mut units = self.units();
         while let Some((&byte, rest)) = units.rest.split_first() {
             units.rest = rest;
@@ -303,7 +314,7 @@ fn skip_separators(mut bytes: &[u8]) -> &[u8] {
 /// The value that `bytes` begins with, and the rest; nothing at the end of a container.
 fn split_value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let rest = match bytes.split_first()? {
-        (b'"', rest) => after_string(rest),
+        (b'"', rest) => split_string(rest).1,
         (b'{' | b'[', rest) => after_container(rest),
         (b'}' | b']', _) => return None,
         (_, rest) => after_plain(rest),
@@ -312,26 +323,26 @@ fn split_value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     Some((Value { raw }, rest))
 }
 
-/// What follows the closing quote; `bytes` follow the opening one.
-fn after_string(mut bytes: &[u8]) -> &[u8] {
+/// The string whose opening quote is before `bytes`, and what follows its closing quote.
+fn split_string(bytes: &[u8]) -> (RawString<'_>, &[u8]) {
+    let mut end = bytes;
+    let mut escaped = false;
     loop {
-        while let Some((word, rest)) = split_word(bytes) {
-            match first_special(word) {
-                None => bytes = rest,
-                Some(position) => {
-                    bytes = bytes.get(position..).unwrap_or_default();
-                    break;
-                }
-            }
-        }
-        bytes = match bytes.split_first() {
-            None => return bytes,
-            Some((b'"', rest)) => return rest,
+        end = skip_plain(end);
+        end = match end {
             // The escaped byte may be a quote; the digits of `\u` are ordinary bytes.
-            Some((b'\\', rest)) => rest.get(1..).unwrap_or_default(),
-            Some((_, rest)) => rest,
+            [b'\\', rest @ ..] => {
+                escaped = true;
+                rest.get(1..).unwrap_or_default()
+            }
+            [b'"', ..] | [] => break,
+            [_, rest @ ..] => rest,
         };
     }
+    let len = bytes.len().saturating_sub(end.len());
+    let contents = bytes.get(..len).unwrap_or_default();
+    let rest = end.get(1..).unwrap_or_default();
+    (RawString::trusted(contents, escaped), rest)
 }
 
 /// What follows the closing bracket; `bytes` follow the opening one.
@@ -339,7 +350,7 @@ fn after_container(mut bytes: &[u8]) -> &[u8] {
     let mut depth: u32 = 1;
     while let Some((&byte, rest)) = bytes.split_first() {
         bytes = match byte {
-            b'"' => after_string(rest),
+            b'"' => split_string(rest).1,
             b'{' | b'[' => {
                 depth = depth.saturating_add(1);
                 rest

@@ -41,6 +41,15 @@ impl<'a> Subscriptions<'a> {
         Ok(Self { list: value, len })
     }
 
+    /// `list` must be the bytes of a set that was checked, and `len` its length.
+    #[cfg(feature = "fast")]
+    pub(super) const fn trusted(list: &'a [u8], len: usize) -> Self {
+        Self {
+            list: Value::trusted(list),
+            len,
+        }
+    }
+
     /// No subscriptions.
     pub(super) const fn none() -> Self {
         Self {

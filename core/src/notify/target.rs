@@ -40,15 +40,34 @@ impl<'a> Target<'a> {
         Self::check(value, place, limits).map_err(|misfit| place.refuse(&misfit))
     }
 
+    /// Of members that have been found; nothing if they are to be refused.
+    #[cfg(feature = "fast")]
+    pub(super) fn from_members(
+        members: &Members<'a>,
+        place: Place,
+        limits: &Limits,
+    ) -> Option<Self> {
+        Self::check_members(members, place, limits).ok()
+    }
+
     fn check(value: Value<'a>, place: Place, limits: &Limits) -> Result<Self, Misfit<'a>> {
         if value.kind() != Kind::Object {
             return Err(Misfit::new(At::Whole, Problem::WrongType("an object")));
         }
-        let members = Members::find(value);
+        Self::check_members(&Members::find(value), place, limits)
+    }
+
+    fn check_members(
+        members: &Members<'a>,
+        place: Place,
+        limits: &Limits,
+    ) -> Result<Self, Misfit<'a>> {
         let package = text("package", members.package)?;
         let page = text("page", members.page)?;
-        let values = place.values(members.filters)?;
-        if let Some(values) = values {
+        let values = place.values(members)?;
+        if let Some(values) = values
+            && !members.has_few_plain_values(place, limits)
+        {
             place.check_values(values, limits)?;
         }
         Ok(Self {
@@ -64,7 +83,7 @@ impl<'a> Target<'a> {
         Some(Self {
             package: Text::trusted(members.package?.string()?),
             page: Text::trusted(members.page?.string()?),
-            values: place.values(members.filters).ok()?,
+            values: place.values(&members).ok()?,
         })
     }
 }
@@ -172,14 +191,14 @@ impl Place {
     }
 
     /// The `values` of `filters`, unless they stand for none.
-    fn values<'a>(self, filters: Option<Value<'a>>) -> Result<Option<Value<'a>>, Misfit<'a>> {
-        let Some(filters) = filters else {
+    fn values<'a>(self, members: &Members<'a>) -> Result<Option<Value<'a>>, Misfit<'a>> {
+        let Some(filters) = members.filters else {
             return Ok(None);
         };
         match filters.kind() {
             Kind::Object => {}
             Kind::Null => return Ok(None),
-            Kind::Array if is_empty(filters) => return Ok(None),
+            Kind::Array if filters.is_empty() => return Ok(None),
             Kind::Array | Kind::String | Kind::Number | Kind::True | Kind::False => {
                 return Err(Misfit::new(
                     At::Member("filters"),
@@ -187,20 +206,22 @@ impl Place {
                 ));
             }
         }
-        let values = filters
-            .members()
-            .filter(|(name, _)| name.is("values"))
-            .last();
-        Ok(values
-            .map(|(_, value)| value)
-            .filter(|value| match value.kind() {
-                Kind::Null => false,
-                Kind::Object | Kind::Array => !is_empty(*value),
-                // In a subscription `true` accepts everything; in a notification it is a scalar
-                // like others.
-                Kind::True => self.is_notification(),
-                Kind::String | Kind::Number | Kind::False => true,
-            }))
+        Ok(members.values.filter(|value| match value.kind() {
+            Kind::Null => false,
+            Kind::Object | Kind::Array => !value.is_empty(),
+            // In a subscription `true` accepts everything; in a notification it is a scalar like
+            // others.
+            Kind::True => self.is_notification(),
+            Kind::String | Kind::Number | Kind::False => true,
+        }))
+    }
+
+    const fn max_keys(self, limits: &Limits) -> usize {
+        if self.is_notification() {
+            limits.keys
+        } else {
+            limits.constraints
+        }
     }
 
     fn check_values<'a>(self, values: Value<'a>, limits: &Limits) -> Result<(), Misfit<'a>> {
@@ -211,11 +232,7 @@ impl Place {
         if values.kind() != Kind::Object {
             return check_scalars(None, values, &mut budget);
         }
-        let max_keys = if self.is_notification() {
-            limits.keys
-        } else {
-            limits.constraints
-        };
+        let max_keys = self.max_keys(limits);
         // Both are asked of overridden members too: the number, because finding the overridden ones
         // is what takes time; Unicode, because two lone surrogates must not be mistaken for the
         // same name.
@@ -292,14 +309,42 @@ impl Budget {
 }
 
 /// The raw members that are interpreted, the last of each name.
-#[derive(Default)]
-struct Members<'a> {
-    package: Option<Value<'a>>,
-    page: Option<Value<'a>>,
-    filters: Option<Value<'a>>,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Members<'a> {
+    pub(super) package: Option<Value<'a>>,
+    pub(super) page: Option<Value<'a>>,
+    pub(super) filters: Option<Value<'a>>,
+    /// The member of `filters`.
+    pub(super) values: Option<Value<'a>>,
+    /// What is in these, if it has been counted.
+    #[cfg(feature = "fast")]
+    pub(super) plain: Option<PlainValues>,
+}
+
+/// What is in `values` of which every scalar may be compared, and every key has a scalar or an array
+/// of scalars. Members that a later one overrides are counted too, other than
+/// [`Place::check_values`] does it: so it is asked where they might be too many.
+#[cfg(feature = "fast")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PlainValues {
+    pub(super) keys: usize,
+    pub(super) scalars: usize,
 }
 
 impl<'a> Members<'a> {
+    /// Whether nothing is left to be checked of the values.
+    #[cfg(feature = "fast")]
+    fn has_few_plain_values(&self, place: Place, limits: &Limits) -> bool {
+        self.plain.is_some_and(|plain| {
+            plain.keys <= place.max_keys(limits) && plain.scalars <= limits.values
+        })
+    }
+
+    #[cfg(not(feature = "fast"))]
+    const fn has_few_plain_values(&self, _: Place, _: &Limits) -> bool {
+        false
+    }
+
     fn find(object: Value<'a>) -> Self {
         let mut found = Self::default();
         for (name, value) in object.members() {
@@ -311,12 +356,13 @@ impl<'a> Members<'a> {
                 found.filters = Some(value);
             }
         }
+        if let Some(filters) = found.filters {
+            for (name, value) in filters.members() {
+                if name.is("values") {
+                    found.values = Some(value);
+                }
+            }
+        }
         found
     }
-}
-
-/// Looks only as far as to the first member or element.
-fn is_empty(container: Value<'_>) -> bool {
-    let inside = container.as_bytes().get(1..).unwrap_or_default();
-    matches!(inside.trim_ascii_start(), [b'}' | b']', ..])
 }

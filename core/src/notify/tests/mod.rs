@@ -20,6 +20,8 @@ mod hostile;
 pub(crate) mod model;
 pub(crate) mod naive;
 mod operations;
+#[cfg(feature = "fast")]
+mod quick;
 mod refusals;
 mod registry;
 mod replies;

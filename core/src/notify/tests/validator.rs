@@ -318,13 +318,13 @@ fn special_bytes_are_found_at_every_position_of_a_string() {
 
 /// A change of one byte at a relative position.
 #[derive(Clone, Debug)]
-enum Mutation {
+pub(super) enum Mutation {
     Replace(Index, u8),
     Insert(Index, u8),
     Remove(Index),
 }
 
-fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+pub(super) fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     let byte = prop_oneof![
         3 => proptest::sample::select(&b"{}[],:\"\\u0123eE+-.tfn \n"[..]),
         1 => any::<u8>(),
@@ -337,7 +337,7 @@ fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     vec_of(mutation, 0..4)
 }
 
-fn mutate(text: &str, mutations: &[Mutation]) -> Vec<u8> {
+pub(super) fn mutate(text: &str, mutations: &[Mutation]) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     for mutation in mutations {
         match mutation {
