@@ -14,6 +14,7 @@ mod prelude {
 }
 
 mod compiled;
+mod corpus;
 mod explaining;
 mod grants;
 mod hostile;
