@@ -13,7 +13,7 @@ use super::{
     validator::{mutate, mutations},
 };
 use crate::notify::{
-    Accepts, Limits, MAX_NUMBER_LEN, Message, Refusal, Scalar, Scalars, Text, Values,
+    Accepts, Limits, MAX_DEPTH, MAX_NUMBER_LEN, Message, Refusal, Scalar, Scalars, Text, Values,
     envelope::thoroughly,
     parse, quick,
     word::{is_escaped, skip_plain},
@@ -227,6 +227,39 @@ fn every_cut_of_a_message_is_refused_alike() {
         assert!(quick::message(&whole[..end], &limits).is_none());
     }
     agree(whole, &limits);
+}
+
+#[test]
+fn the_limit_on_depth_is_met_alike_wherever_something_is_nested() {
+    let limits = Limits::default();
+    let target = r#""package":"p","page":"q""#;
+    let client =
+        |members: &str| format!(r#"{{"sender":"client","subscriptions":[{{{target}{members}}}]}}"#);
+    let texts = [
+        (
+            1,
+            r#"{"sender":"client","subscriptions":[],"x":@}"#.to_owned(),
+        ),
+        (2, publisher_text(r#","data":@"#)),
+        (3, publisher_text(r#","filters":{"x":@}"#)),
+        (3, client(r#","data":@"#)),
+        (4, client(r#","filters":{"x":@}"#)),
+    ];
+    for (outer, text) in texts {
+        for levels in 120..130 {
+            for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+                let deep = [
+                    open.repeat(levels - 1),
+                    "[]".to_owned(),
+                    close.repeat(levels - 1),
+                ];
+                let text = text.replace('@', &deep.concat());
+                agree(text.as_bytes(), &limits);
+                let is_quick = quick::message(text.as_bytes(), &limits).is_some();
+                assert_eq!(is_quick, outer + levels <= MAX_DEPTH as usize, "{text}");
+            }
+        }
+    }
 }
 
 #[test]
