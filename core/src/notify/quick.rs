@@ -141,7 +141,7 @@ fn target(bytes: &[u8], depth: u32) -> Option<(Members<'_>, &[u8])> {
 type Filters<'a> = (Option<Value<'a>>, Option<PlainValues>, &'a [u8]);
 
 /// The `values` of filters, and what follows the filters; `bytes` follow the opening brace.
-#[inline(always)]
+#[inline]
 fn filters(bytes: &[u8], depth: u32) -> Option<Filters<'_>> {
     let (mut found, mut plain) = (None, None);
     let rest = members(bytes, |name, from| {
@@ -160,7 +160,7 @@ fn filters(bytes: &[u8], depth: u32) -> Option<Filters<'_>> {
 }
 
 /// Counts what is in `values`, if there is nothing unusual in them, and what follows them.
-#[inline(always)]
+#[inline]
 fn plain_values(from: &[u8]) -> Option<(PlainValues, &[u8])> {
     let mut plain = PlainValues::default();
     let rest = match from {
@@ -174,7 +174,7 @@ fn plain_values(from: &[u8]) -> Option<(PlainValues, &[u8])> {
 }
 
 /// What follows a scalar or an array of scalars.
-#[inline(always)]
+#[inline]
 fn plain_scalars<'a>(from: &'a [u8], plain: &mut PlainValues) -> Option<&'a [u8]> {
     let mut one = |from| {
         plain.scalars = plain.scalars.saturating_add(1);
@@ -187,7 +187,7 @@ fn plain_scalars<'a>(from: &'a [u8], plain: &mut PlainValues) -> Option<&'a [u8]
 }
 
 /// What follows a scalar, a string without escapes or a number without exponent.
-#[inline(always)]
+#[inline]
 fn plain_scalar(from: &[u8]) -> Option<&[u8]> {
     match from.split_first()? {
         (b'"', rest) => match skip_plain(rest) {
@@ -205,7 +205,7 @@ fn plain_scalar(from: &[u8]) -> Option<&[u8]> {
 
 /// What follows an object; `bytes` follow its opening brace. `member` gets each name, without
 /// escapes, and the text from its value on, and answers what follows the value.
-#[inline(always)]
+#[inline]
 fn members<'a>(
     bytes: &'a [u8],
     mut member: impl FnMut(&'a [u8], &'a [u8]) -> Option<&'a [u8]>,
@@ -229,7 +229,7 @@ fn members<'a>(
 
 /// What follows an array; `bytes` follow its opening bracket. `element` gets the text from an element
 /// on, and answers what follows that.
-#[inline(always)]
+#[inline]
 fn elements<'a>(
     bytes: &'a [u8],
     mut element: impl FnMut(&'a [u8]) -> Option<&'a [u8]>,
@@ -248,7 +248,7 @@ fn elements<'a>(
 }
 
 /// What follows any value inside of `outer` containers.
-#[inline(always)]
+#[inline]
 fn value(from: &[u8], outer: u32) -> Option<&[u8]> {
     match from.split_first()? {
         (b'"', rest) => string(rest),
@@ -312,14 +312,14 @@ fn container(from: &[u8], outer: u32) -> Option<&[u8]> {
 }
 
 /// The value that follows a member's name and its colon.
-#[inline(always)]
+#[inline]
 fn name(bytes: &[u8]) -> Option<&[u8]> {
     let rest = string(bytes.strip_prefix(b"\"")?)?;
     Some(skip_space(skip_space(rest).strip_prefix(b":")?))
 }
 
 /// What follows a number or literal.
-#[inline(always)]
+#[inline]
 fn scalar(from: &[u8]) -> Option<&[u8]> {
     match from.split_first()? {
         (b'-' | b'0'..=b'9', _) => number(from),
@@ -328,7 +328,7 @@ fn scalar(from: &[u8]) -> Option<&[u8]> {
 }
 
 /// What follows a literal that begins with `first` and goes on with `rest`.
-#[inline(always)]
+#[inline]
 fn literal(first: u8, rest: &[u8]) -> Option<&[u8]> {
     match first {
         b't' => rest.strip_prefix(b"rue"),
@@ -339,7 +339,7 @@ fn literal(first: u8, rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// What follows a string's closing quote; `bytes` follow the opening one.
-#[inline(always)]
+#[inline]
 fn string(bytes: &[u8]) -> Option<&[u8]> {
     match skip_plain(bytes) {
         [b'"', rest @ ..] => Some(rest),
@@ -369,7 +369,7 @@ fn escaped_string(mut bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// What follows a number.
-#[inline(always)]
+#[inline]
 fn number(bytes: &[u8]) -> Option<&[u8]> {
     match decimal(bytes)? {
         [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => {
@@ -380,7 +380,7 @@ fn number(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// What follows a number up to its exponent, if it has one.
-#[inline(always)]
+#[inline]
 fn decimal(bytes: &[u8]) -> Option<&[u8]> {
     let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
     let rest = match digits {
@@ -394,7 +394,7 @@ fn decimal(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// What follows one digit or more.
-#[inline(always)]
+#[inline]
 fn skip_digits(bytes: &[u8]) -> Option<&[u8]> {
     let [b'0'..=b'9', rest @ ..] = bytes else {
         return None;
@@ -406,7 +406,7 @@ fn skip_digits(bytes: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-#[inline(always)]
+#[inline]
 fn skip_space(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = bytes {
         bytes = rest;
@@ -415,7 +415,7 @@ fn skip_space(mut bytes: &[u8]) -> &[u8] {
 }
 
 /// The part of `whole` before its suffix `rest`.
-#[inline(always)]
+#[inline]
 fn before<'a>(whole: &'a [u8], rest: &[u8]) -> &'a [u8] {
     let len = whole.len().saturating_sub(rest.len());
     whole.get(..len).unwrap_or_default()

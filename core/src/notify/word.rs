@@ -3,7 +3,7 @@
 /// `bytes` without what stands for itself in a string: they begin with a quote, a backslash or a
 /// control character then, or are empty. As they are where a small program is worth more than a fast
 /// one: what is left to callers is to go byte by byte.
-#[inline(always)]
+#[inline]
 pub(super) fn skip_plain(mut bytes: &[u8]) -> &[u8] {
     if cfg!(not(feature = "fast")) {
         return bytes;
