@@ -9,6 +9,7 @@ use std::{env, process::ExitCode};
 mod handshake;
 mod harness;
 mod options;
+mod parse;
 mod receive;
 mod report;
 mod send;
@@ -18,6 +19,7 @@ mod transport;
 
 pub use handshake::handshake;
 pub use options::{Options, USAGE};
+pub use parse::parse;
 pub use receive::receive;
 pub use report::{insert, report};
 pub use send::send;
@@ -53,7 +55,7 @@ pub fn print(
         return ExitCode::from(2);
     }
     for table in tables.iter().filter(|table| !table.rows.is_empty()) {
-        println!("{}", table.markdown());
+        println!("{}{}", table.markdown(), table.throughput());
     }
     ExitCode::SUCCESS
 }

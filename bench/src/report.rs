@@ -11,13 +11,16 @@ const START: &str = "<!-- results: written by the runner, not by hand -->\n";
 const END: &str = "<!-- end of results -->\n";
 
 /// Whose versions are told, besides ours.
-const PEERS: [&str; 6] = [
+const PEERS: [&str; 9] = [
     "tungstenite",
     "fastwebsockets",
     "tokio-websockets",
     "soketto",
     "ws-net",
     "embedded-websocket",
+    "serde_json",
+    "simd-json",
+    "sonic-rs",
 ];
 
 const LOCK: &str = include_str!("../../Cargo.lock");
@@ -32,11 +35,13 @@ pub fn report(quick: bool) -> Result<String, String> {
     let mut tables = crate::receive(&options)?;
     tables.extend(crate::send(&options)?);
     tables.extend(crate::handshake(&options)?);
+    tables.extend(crate::parse(&options)?);
     let mut text = machine(&load);
     text += &summary(&tables);
     for table in &tables {
         text += "\n";
         text += &table.markdown();
+        text += &table.throughput();
     }
     text += &rates(&tables);
     Ok(text)

@@ -68,6 +68,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The times.
     pub rows: Vec<Row>,
+    /// Whether bytes in a second say something, too: not where most of them are only passed on.
+    pub is_of_bytes: bool,
 }
 
 /// How the judged candidate stands in one row.
@@ -103,6 +105,7 @@ impl Table {
             title,
             columns,
             rows: Vec::new(),
+            is_of_bytes: false,
         }
     }
 
@@ -153,6 +156,27 @@ impl Table {
             let _ = writeln!(text, "{}", self.line(row));
         }
         text
+    }
+
+    /// The same in gigabytes a second, as a list; nothing where that says nothing.
+    #[must_use]
+    pub fn throughput(&self) -> String {
+        let mut text = String::new();
+        for row in self.rows.iter().filter(|_| self.is_of_bytes) {
+            let cells = self.columns.iter().zip(&row.cells);
+            let rates: Vec<_> = cells
+                .map(|(column, cell)| {
+                    let star = if cell.does_less { "\\*" } else { "" };
+                    format!("{} {:.2}{star}", column.name, row.len as f64 / cell.nanos)
+                })
+                .collect();
+            let _ = writeln!(text, "- {}, GB/s: {}", row.label, rates.join(", "));
+        }
+        if text.is_empty() {
+            text
+        } else {
+            format!("\n{text}")
+        }
     }
 
     /// A line of the Markdown table.
@@ -239,6 +263,27 @@ mod tests {
         assert_eq!(word(1.04), "level");
         assert_eq!(word(0.96), "level");
         assert_eq!(word(0.94), "**behind**");
+    }
+
+    #[test]
+    fn bytes_in_a_second_are_the_length_by_the_time() {
+        let column = Column {
+            name: "x",
+            side: Side::Peer,
+        };
+        let mut table = Table::new("t".into(), vec![column]);
+        table.rows.push(Row {
+            label: "l".into(),
+            len: 250,
+            cells: vec![Cell {
+                nanos: 125.0,
+                quartiles: [125.0; 2],
+                does_less: true,
+            }],
+        });
+        assert_eq!(table.throughput(), "");
+        table.is_of_bytes = true;
+        assert_eq!(table.throughput(), "\n- l, GB/s: x 2.00\\*\n");
     }
 
     #[test]
