@@ -1,7 +1,7 @@
 //! Timing, in turns.
 
 use core::time::Duration;
-use std::time::Instant;
+use std::{fs, time::Instant};
 
 use crate::{Cell, Options, Row, Table};
 
@@ -52,7 +52,7 @@ pub(crate) fn add_row<C: Copy>(
 ///
 /// `run` gets the number of the candidate, from 0 to below `candidates`. Each round starts with
 /// another one, and a round that is not timed comes first.
-fn quartiles_of_rounds(
+pub(crate) fn quartiles_of_rounds(
     candidates: usize,
     rounds: usize,
     mut run: impl FnMut(usize),
@@ -64,16 +64,31 @@ fn quartiles_of_rounds(
     for round in 0..rounds {
         for turn in 0..candidates {
             let candidate = (round + turn) % candidates;
-            let start = Instant::now();
-            run(candidate);
-            times[candidate].push(start.elapsed());
+            times[candidate].push(time(|| run(candidate)));
         }
     }
     times.into_iter().map(quartiles).collect()
 }
 
+/// How long something takes, without the time that the thread waits for others to leave it a core.
+pub(crate) fn time(run: impl FnOnce()) -> Duration {
+    let waited = waited();
+    let start = Instant::now();
+    run();
+    let time = start.elapsed();
+    time.saturating_sub(self::waited().saturating_sub(waited))
+}
+
+/// How long this thread has been ready to run and did not; always the same where Linux does not
+/// tell.
+fn waited() -> Duration {
+    let told = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = told.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or_default())
+}
+
 /// The ones after which a quarter, half and three quarters of the times come; the later of two.
-fn quartiles(mut times: Vec<Duration>) -> [Duration; 3] {
+pub(crate) fn quartiles(mut times: Vec<Duration>) -> [Duration; 3] {
     times.sort_unstable();
     [1, 2, 3].map(|quarters| {
         let at = times.len() * quarters / 4;
@@ -94,6 +109,14 @@ mod tests {
         assert_eq!(of(&[9, 1, 5]), [1, 5, 9]);
         assert_eq!(of(&[8, 3, 1, 4, 2, 7, 6, 5]), [3, 5, 7]);
         assert_eq!(of(&[]), [0, 0, 0]);
+    }
+
+    #[test]
+    fn what_runs_takes_time() {
+        let start = Instant::now();
+        let time = time(|| while start.elapsed() < Duration::from_millis(20) {});
+        assert!(time <= start.elapsed());
+        assert!(time > Duration::ZERO);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{env, process::ExitCode};
 
 mod handshake;
 mod harness;
+mod matching;
 mod options;
 mod parse;
 mod receive;
@@ -18,10 +19,11 @@ mod traffic;
 mod transport;
 
 pub use handshake::handshake;
+pub use matching::{check_matching, run_matching};
 pub use options::{Options, USAGE};
 pub use parse::parse;
 pub use receive::receive;
-pub use report::{insert, report};
+pub use report::{Part, report, write};
 pub use send::send;
 pub use table::{Cell, Column, Row, Side, Table, Verdict};
 use traffic::mask_into;

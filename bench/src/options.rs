@@ -7,7 +7,7 @@ use crate::WHOLE;
 /// How to call a benchmark.
 pub const USAGE: &str = "\
     [--quick] [--kind text|binary] [--message BYTES] [--pieces whole|BYTES]\n    \
-    [--only CANDIDATE [--iterations N]]\n\
+    [--workload NAME] [--subscriptions N] [--only CANDIDATE [--iterations N]]\n\
     --quick       few rounds and little traffic: whether it runs\n\
     --kind, --message, --pieces\n              \
     only the rows with these\n\
@@ -25,6 +25,10 @@ pub struct Options {
     kind: Option<String>,
     message: Option<usize>,
     pieces: Option<usize>,
+    /// Only this workload of the matching.
+    pub workload: Option<String>,
+    /// Only this many subscriptions.
+    pub subscriptions: Option<usize>,
 }
 
 impl Options {
@@ -37,6 +41,8 @@ impl Options {
             kind: None,
             message: None,
             pieces: None,
+            workload: None,
+            subscriptions: None,
         }
     }
 
@@ -61,6 +67,8 @@ impl Options {
                 "--iterations" => options.iterations = number(&value()?)?,
                 "--kind" => options.kind = Some(value()?),
                 "--message" => options.message = Some(number(&value()?)?),
+                "--workload" => options.workload = Some(value()?),
+                "--subscriptions" => options.subscriptions = Some(number(&value()?)?),
                 "--pieces" => {
                     let value = value()?;
                     options.pieces = Some(match value.as_str() {

@@ -5,10 +5,25 @@ use std::{fs, process::Command, thread};
 
 use crate::{Options, Table, Verdict};
 
-/// Results stand behind this line of the page,
-const START: &str = "<!-- results: written by the runner, not by hand -->\n";
-/// and before this one.
-const END: &str = "<!-- end of results -->\n";
+/// Results stand behind the first of these lines of the page and before the second.
+#[derive(Clone, Copy, Debug)]
+pub struct Part([&'static str; 2]);
+
+impl Part {
+    /// Those of [`report`].
+    pub const PROTOCOL: Self = Self([
+        "<!-- results: written by the runner, not by hand -->\n",
+        "<!-- end of results -->\n",
+    ]);
+    /// Those of the matching.
+    pub const MATCHING: Self = Self([
+        "<!-- matching: written by the runner, not by hand -->\n",
+        "<!-- end of the matching -->\n",
+    ]);
+}
+
+/// The page with all results.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
 
 /// Whose versions are told, besides ours.
 const PEERS: [&str; 9] = [
@@ -37,6 +52,7 @@ pub fn report(quick: bool) -> Result<String, String> {
     tables.extend(crate::handshake(&options)?);
     tables.extend(crate::parse(&options)?);
     let mut text = machine(&load);
+    text += &peers();
     text += &summary(&tables);
     for table in &tables {
         text += "\n";
@@ -47,20 +63,32 @@ pub fn report(quick: bool) -> Result<String, String> {
     Ok(text)
 }
 
-/// `page` with these results.
+/// Measures, and writes what comes of it into a part of `docs/benchmarks.md`.
 ///
 /// # Errors
-/// It has no place for them.
-pub fn insert(page: &str, results: &str) -> Result<String, String> {
-    let places = page.split_once(START);
-    let places = places.and_then(|(front, rest)| Some((front, rest.split_once(END)?.1)));
-    let (front, back) =
-        places.ok_or_else(|| format!("the page lacks the lines\n{START}and\n{END}"))?;
-    Ok(format!("{front}{START}\n{results}\n{END}{back}"))
+/// What went wrong with the measuring or with the page.
+pub fn write(part: Part, measure: impl FnOnce() -> Result<String, String>) -> Result<(), String> {
+    let read = || fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"));
+    // Whether there is a place for them, before minutes of measuring.
+    insert(&read()?, part, "")?;
+    let results = measure()?;
+    let page = insert(&read()?, part, &results)?;
+    fs::write(PAGE, page).map_err(|error| format!("{PAGE}: {error}"))?;
+    eprintln!("written to {PAGE}");
+    Ok(())
 }
 
-/// On what it was measured, and against what.
-fn machine(load: &str) -> String {
+/// `page` with these results.
+fn insert(page: &str, Part([start, end]): Part, results: &str) -> Result<String, String> {
+    let places = page.split_once(start);
+    let places = places.and_then(|(front, rest)| Some((front, rest.split_once(end)?.1)));
+    let (front, back) =
+        places.ok_or_else(|| format!("the page lacks the lines\n{start}and\n{end}"))?;
+    Ok(format!("{front}{start}\n{results}\n{end}{back}"))
+}
+
+/// On what it was measured.
+pub(crate) fn machine(load: &str) -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -69,11 +97,15 @@ fn machine(load: &str) -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let rustc = output("rustc", &["--version"]);
     let revision = output("git", &["describe", "--always", "--dirty"]);
-    let mut text = format!(
-        "Measured on {} ({cores} cores, load average {load} before), with {rustc}, at {revision}.\n\
-         Peers:",
+    format!(
+        "Measured on {} ({cores} cores, load average {load} before), with {rustc}, at {revision}.\n",
         model.unwrap_or("an unknown processor")
-    );
+    )
+}
+
+/// Against what.
+fn peers() -> String {
+    let mut text = "Peers:".to_owned();
     for (i, peer) in PEERS.into_iter().enumerate() {
         let comma = if i == 0 { "" } else { "," };
         let _ = write!(text, "{comma} {peer} {}", version(LOCK, peer));
@@ -83,7 +115,7 @@ fn machine(load: &str) -> String {
 }
 
 /// The first three figures of Linux's load average.
-fn load() -> String {
+pub(crate) fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let figures: Vec<_> = load.split(' ').take(3).collect();
     figures.join(" ")
@@ -173,15 +205,18 @@ mod tests {
     const PAGE: &str = include_str!("../../docs/benchmarks.md");
 
     #[test]
-    fn the_page_has_a_place_for_results_and_keeps_what_is_around_it() {
-        let once = insert(PAGE, "one").unwrap();
-        assert!(once.contains("\none\n"));
-        let twice = insert(&once, "two").unwrap();
-        assert_eq!(twice, insert(PAGE, "two").unwrap());
-        let (front, _) = PAGE.split_once(START).unwrap();
-        let (_, back) = PAGE.split_once(END).unwrap();
-        assert!(twice.starts_with(front) && twice.ends_with(back));
-        assert!(insert("no place", "three").is_err());
+    fn the_page_has_a_place_for_each_part_and_keeps_what_is_around_it() {
+        for part in [Part::PROTOCOL, Part::MATCHING] {
+            let once = insert(PAGE, part, "one").unwrap();
+            assert!(once.contains("\none\n"));
+            let twice = insert(&once, part, "two").unwrap();
+            assert_eq!(twice, insert(PAGE, part, "two").unwrap());
+            let Part([start, end]) = part;
+            let (front, _) = PAGE.split_once(start).unwrap();
+            let (_, back) = PAGE.split_once(end).unwrap();
+            assert!(twice.starts_with(front) && twice.ends_with(back));
+            assert!(insert("no place", part, "three").is_err());
+        }
     }
 
     #[test]

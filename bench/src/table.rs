@@ -31,7 +31,7 @@ pub struct Column {
 /// One candidate's time.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
-    /// The median for one message or handshake, in nanoseconds.
+    /// The median for one message or handshake, in nanoseconds; or what else the table is about.
     pub nanos: f64,
     /// The lower and the upper quartile.
     pub quartiles: [f64; 2],
@@ -64,6 +64,8 @@ impl Row {
 pub struct Table {
     /// What was measured.
     pub title: String,
+    /// In what.
+    pub unit: &'static str,
     /// The candidates.
     pub columns: Vec<Column>,
     /// The times.
@@ -98,11 +100,12 @@ impl Verdict {
 }
 
 impl Table {
-    /// A table without rows.
+    /// A table of nanoseconds without rows.
     #[must_use]
     pub const fn new(title: String, columns: Vec<Column>) -> Self {
         Self {
             title,
+            unit: "ns",
             columns,
             rows: Vec::new(),
             is_of_bytes: false,
@@ -144,7 +147,8 @@ impl Table {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| ns | {} | best peer / ours | median peer / ours | verdict |",
+            "| {} | {} | best peer / ours | median peer / ours | verdict |",
+            self.unit,
             names.join(" | ")
         );
         let _ = writeln!(

@@ -1,11 +1,9 @@
-//! Runs every benchmark and writes the results into `docs/benchmarks.md`:
+//! Runs the benchmarks of the protocol and writes the results into `docs/benchmarks.md`:
 //! `cargo run --release -p campanile-bench`. With `--quick` it prints them instead.
 
-use std::{env, fs, process::ExitCode};
+use std::{env, process::ExitCode};
 
-use campanile_bench::{insert, report};
-
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
+use campanile_bench::{Part, report, write};
 
 fn main() -> ExitCode {
     match run() {
@@ -27,11 +25,5 @@ fn run() -> Result<(), String> {
         println!("{}", report(quick)?);
         return Ok(());
     }
-    let read = || fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"));
-    // Whether there is a place for them, before minutes of measuring.
-    insert(&read()?, "")?;
-    let page = insert(&read()?, &report(quick)?)?;
-    fs::write(PAGE, page).map_err(|error| format!("{PAGE}: {error}"))?;
-    eprintln!("report: written to {PAGE}");
-    Ok(())
+    write(Part::PROTOCOL, || report(quick))
 }
