@@ -218,7 +218,7 @@ pub fn check_matching(subscriptions: usize) -> Result<(), String> {
 }
 
 fn check(workload: Workload, subscriptions: usize) -> Result<(), String> {
-    let notifications = 64;
+    let notifications = 40;
     let (sets, publications) = workload.texts(subscriptions, notifications);
     let traffic = Traffic::new(&sets, &publications);
     let mut all = Candidate::ALL.map(Candidate::start);
@@ -285,6 +285,8 @@ fn results(options: &Options) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// Does not name the last one that it should.
@@ -302,6 +304,57 @@ mod tests {
         fn recipients(&mut self, notification: &Notification<'_>) -> &[u32] {
             let heard = self.0.matcher.recipients(notification);
             heard.split_last().map_or(&[], |(_, others)| others)
+        }
+    }
+
+    /// What the workloads do not have of section 4 of the protocol, but for constraints and values
+    /// without keys, which only the index and `matches()` take.
+    #[test]
+    fn all_candidates_know_the_language_of_filters_with_keys() {
+        let target = r#""package":"p","page":"q","filters""#;
+        let sets = [
+            "{}",
+            r#"{"values":{}}"#,
+            r#"{"values":{"a":true}}"#,
+            r#"{"values":{"a":[]}}"#,
+            r#"{"values":{"a":[],"b":1}}"#,
+            r#"{"values":{"a":"2"}}"#,
+            r#"{"values":{"a":[2,"2",3]}}"#,
+            r#"{"values":{"a":1,"a":2}}"#,
+            r#"{"values":{"a":[1,2],"b":true}}"#,
+            r#"{"values":{"a":[1,2],"b":[null,false]}}"#,
+            r#"{"values":{"\u0061":"\u0032"}}"#,
+        ];
+        let publications = [
+            "{}",
+            r#"{"values":{"a":2}}"#,
+            r#"{"values":{"a":2.0,"b":null}}"#,
+            r#"{"values":{"a":[1,2,2],"b":[1,false]}}"#,
+            r#"{"values":{"a":[],"b":1}}"#,
+            r#"{"values":{"a":3,"a":1}}"#,
+            r#"{"values":{"c":1}}"#,
+        ];
+        let set =
+            |filters| format!(r#"{{"sender":"client","subscriptions":[{{{target}:{filters}}}]}}"#);
+        let elsewhere = set("{}").replace(r#""q""#, r#""other""#);
+        let publication =
+            |filters| format!(r#"{{"sender":"server","notification":{{{target}:{filters}}}}}"#);
+        let sets = Texts::from_iter(sets.map(set).into_iter().chain([elsewhere]));
+        let publications = Texts::from_iter(publications.map(publication));
+        let traffic = Traffic::new(&sets, &publications);
+        let mut all = Candidate::ALL.map(Candidate::start);
+        for running in &mut all {
+            traffic.enter(running);
+        }
+        assert_eq!(traffic.agree(&mut all, publications.iter().count()), Ok(()));
+        let heard = |running: &mut Running<'_>, at: usize| {
+            let heard = running.matcher.recipients(&traffic.notifications[at]);
+            heard.iter().copied().collect::<BTreeSet<_>>()
+        };
+        for running in &mut all {
+            assert_eq!(heard(running, 0), [0, 1].into());
+            assert_eq!(heard(running, 2), [0, 1, 2, 5, 6, 7, 8, 9, 10].into());
+            assert_eq!(heard(running, 4), [0, 1].into());
         }
     }
 

@@ -230,6 +230,18 @@ impl Texts {
     }
 }
 
+#[cfg(test)]
+impl FromIterator<String> for Texts {
+    fn from_iter<I: IntoIterator<Item = String>>(messages: I) -> Self {
+        let mut texts = Self::default();
+        for message in messages {
+            texts.text += &message;
+            texts.end();
+        }
+        texts
+    }
+}
+
 /// The subscriptions that a client's message is.
 pub(super) fn subscriptions(text: &[u8]) -> Subscriptions<'_> {
     let Ok(Message::Client(client)) = notify::parse(text, &Limits::default()) else {
