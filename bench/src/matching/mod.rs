@@ -331,6 +331,7 @@ mod tests {
             r#"{"values":{"a":2.0,"b":null}}"#,
             r#"{"values":{"a":[1,2,2],"b":[1,false]}}"#,
             r#"{"values":{"a":[],"b":1}}"#,
+            r#"{"values":{"a":[1,2],"b":1}}"#,
             r#"{"values":{"a":3,"a":1}}"#,
             r#"{"values":{"c":1}}"#,
         ];
@@ -355,6 +356,7 @@ mod tests {
             assert_eq!(heard(running, 0), [0, 1].into());
             assert_eq!(heard(running, 2), [0, 1, 2, 5, 6, 7, 8, 9, 10].into());
             assert_eq!(heard(running, 4), [0, 1].into());
+            assert_eq!(heard(running, 5), [0, 1, 2, 5, 6, 7, 8, 10].into());
         }
     }
 
