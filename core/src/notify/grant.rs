@@ -22,9 +22,9 @@ use super::{
 /// ```
 /// use campanile_core::notify::{Grants, Limits, Subscription};
 ///
-/// let limits = Limits::default(); let claim =
-/// br#"[{"package":"plant","page":"*","filters":{"values":{"site":["north","east"]}}}]"#; let
-/// grants = Grants::parse(claim, "subscribe", &limits)?;
+/// let limits = Limits::default();
+/// let claim = br#"[{"package":"plant","page":"*","filters":{"values":{"site":["north","east"]}}}]"#;
+/// let grants = Grants::parse(claim, "subscribe", &limits)?;
 ///
 /// let north = br#"{"package":"plant","page":"alerts","filters":{"values":{"site":"north"}}}"#;
 /// assert!(grants.cover(&Subscription::parse(north, &limits)?));
