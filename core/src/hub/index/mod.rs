@@ -222,7 +222,8 @@ impl Index {
 
     /// The subscribers of a subscription that matches, each once and in no order.
     ///
-    /// It allocates nothing once it has seen notifications as long as this one.
+    /// It allocates nothing once it has seen notifications as long as this one, of which as many keys
+    /// were asked for.
     pub fn recipients(&mut self, notification: &Notification<'_>) -> &[u32] {
         let Self {
             hasher,
@@ -325,9 +326,11 @@ impl Index {
     }
 
     /// Moves cohorts from the end of their list to gaps in it, as far as what has been taken out
-    /// pays for it: so that closing a gap before a crowd is not done at the expense of one.
+    /// pays for it: so that closing a gap before a crowd is not done at the expense of one. No more
+    /// is saved up than moves everybody once: or else one would wait for what many have paid.
     fn close_gaps(&mut self, taken: usize) {
-        self.credit = self.credit.saturating_add(taken.saturating_mul(MOVES));
+        let paid = taken.saturating_mul(MOVES);
+        self.credit = self.credit.saturating_add(paid).min(self.counters.tuples);
         while let Some(number) = self.store.pull_in(&mut self.credit) {
             let Some(cohort) = self.store.cohorts.get(number) else {
                 break;

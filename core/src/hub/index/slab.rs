@@ -10,7 +10,8 @@ use super::room;
 #[derive(Debug)]
 pub(super) struct Slab<T> {
     places: Vec<Place<T>>,
-    /// The first vacant place, or [`NONE`].
+    /// The first vacant place, or [`NONE`]. Of two that were vacated one after the other the lower
+    /// one is before the other, so that what is pulled in is moved far rather than often.
     vacant: u32,
     used: usize,
 }
@@ -103,7 +104,7 @@ impl<T> Slab<T> {
         let place = self.places.get_mut(at as usize)?;
         let vacated = Place::Vacant {
             before: NONE,
-            after: self.vacant,
+            after: NONE,
         };
         let value = match mem::replace(place, vacated) {
             Place::Taken(value) => value,
@@ -112,10 +113,7 @@ impl<T> Slab<T> {
                 return None;
             }
         };
-        if let Some(Place::Vacant { before, .. }) = self.places.get_mut(self.vacant as usize) {
-            *before = at;
-        }
-        self.vacant = at;
+        self.link(at);
         self.used = self.used.saturating_sub(1);
         self.trim();
         Some(value)
@@ -154,6 +152,24 @@ impl<T> Slab<T> {
             self.places.pop();
         }
         room::give_back(&mut self.places);
+    }
+
+    /// Puts a vacant place into the list of these: to the front, or behind a lower one there.
+    fn link(&mut self, at: u32) {
+        let first = self.vacant;
+        let (previous, next) = match self.places.get_mut(first as usize) {
+            Some(Place::Vacant { after, .. }) if first < at => (first, mem::replace(after, at)),
+            _ => {
+                self.vacant = at;
+                (NONE, first)
+            }
+        };
+        if let Some(Place::Vacant { before, .. }) = self.places.get_mut(next as usize) {
+            *before = at;
+        }
+        if let Some(Place::Vacant { before, after }) = self.places.get_mut(at as usize) {
+            (*before, *after) = (previous, next);
+        }
     }
 
     /// Takes a vacant place out of the list of these.

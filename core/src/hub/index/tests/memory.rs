@@ -262,6 +262,25 @@ fn a_crowd_is_not_moved_to_close_a_gap_before_enough_was_taken_out() {
 }
 
 #[test]
+fn a_crowd_is_moved_once_and_far_whatever_was_paid_before() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    for _ in 0..20 {
+        replace(&mut index, 0, &[channels(0..1000)]);
+    }
+    for subscriber in 1..600 {
+        assert!(try_replace(&mut index, subscriber, &[channels([5000])]));
+    }
+    let crowd = |index: &Index| index.subscribers.entries(599)[0].cohort;
+    assert_eq!(crowd(&index), 1000);
+    index.forget(0);
+    // What was paid is enough for a hundred moves by one place each.
+    assert_eq!(crowd(&index), 0);
+    assert_eq!(index.credit, 0);
+    index.check();
+    assert_eq!(recipients(&mut index, &target("5000")).len(), 599);
+}
+
+#[test]
 fn marks_survive_the_end_of_the_count() {
     let mut index = Index::new(KEY, IndexLimits::default());
     for subscriber in 0..3 {
