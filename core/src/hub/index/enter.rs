@@ -8,7 +8,7 @@ use super::{
     hash::{Hasher, kept},
     joining::Joining,
     limits::IndexLimits,
-    partition::{ForScalars, Kind, Mode, Shape},
+    partition::{Kind, Mode, Shape},
     plan::{Plan, Planned},
     product::Product,
     terms::{Key, Terms},
@@ -116,11 +116,11 @@ impl Entering<'_> {
         let mut is_left_out = false;
         let mut is_overflowed = false;
         // First for notifications with keys, which must meet all constraints.
-        let mut for_scalars = ForScalars::Nothing;
+        let mut is_for_scalars = false;
         if !self.scratch.plan.is_never() {
             is_left_out = self.scratch.plan.has(Mode::LeftOut);
             match self.shape() {
-                Some(table) => for_scalars = self.tuples(table),
+                Some(table) => is_for_scalars = self.tuples(table),
                 None => {
                     is_overflowed = true;
                     self.by_rarest();
@@ -128,7 +128,7 @@ impl Entering<'_> {
             }
         }
         // Then for those without, which must meet any.
-        if for_scalars == ForScalars::Nothing {
+        if !is_for_scalars {
             if accepts_any {
                 self.alone(Kind::AnyScalar);
             } else if self.has_room_for_values() {
@@ -167,8 +167,8 @@ impl Entering<'_> {
         Some(added)
     }
 
-    /// Enters each tuple of the planned shape.
-    fn tuples(&mut self, table: u32) -> ForScalars {
+    /// Enters each tuple of the planned shape. Whether these are for notifications without keys, too.
+    fn tuples(&mut self, table: u32) -> bool {
         let Scratch {
             terms,
             plan,
@@ -189,7 +189,7 @@ impl Entering<'_> {
         }
         let store = &*self.joining.store;
         let table = store.table(self.joining.partition, table);
-        table.map_or(ForScalars::Nothing, |table| table.for_scalars)
+        table.is_some_and(|table| table.is_for_scalars)
     }
 
     /// Enters the subscription by the constraint that brings it together with the fewest others.

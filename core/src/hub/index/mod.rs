@@ -25,8 +25,8 @@
 //! - `true` is part of the shape, but not of the tuple;
 //! - an empty list meets no values by key: no tuple at all;
 //! - a notification without keys meets a subscription when any constraint accepts a value. Where the
-//!   shape has one key, its table answers that too; where a constraint accepts anything, all
-//!   cohorts are met; the others are entered by each of their values once more;
+//!   shape has one key, its table answers that too; where a constraint accepts anything, they are
+//!   entered in one cohort more; the others by each of their values once more;
 //! - a notification's array, the same from the other side: a look-up for each way to take one
 //!   value of each of the keys, or a walk over the cohorts where those are fewer.
 //!

@@ -132,7 +132,9 @@ pub(super) struct Table {
     /// Whether each member is to be verified by its wish. In the other tables, a subscriber is in a
     /// cohort only once.
     pub(super) is_verified: bool,
-    pub(super) for_scalars: ForScalars,
+    /// Whether its tuples meet notifications without keys, too: those of a shape whose one key is
+    /// all that a subscription constrains.
+    pub(super) is_for_scalars: bool,
     /// Numbers of cohorts, of which there is at least one.
     pub(super) cohorts: HashTable<u32>,
 }
@@ -185,42 +187,24 @@ impl Shape {
         keys.filter(|(_, mode)| *mode == wanted).count()
     }
 
-    fn for_scalars(&self) -> ForScalars {
-        if self.count(Mode::Any) > 0 {
-            ForScalars::All
-        } else if matches!(*self.keys, [(_, Mode::Exact)]) {
-            ForScalars::Tuple
-        } else {
-            ForScalars::Nothing
-        }
+    const fn is_for_scalars(&self) -> bool {
+        matches!(*self.keys, [(_, Mode::Exact)])
     }
-}
-
-/// What a shape tells about a notification without keys, which meets a subscription when any of its
-/// constraints accepts a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ForScalars {
-    /// Every member is met.
-    All,
-    /// The members of the tuple that is the value.
-    Tuple,
-    /// Nothing: the members are in other tables for this.
-    Nothing,
 }
 
 impl Table {
     pub(super) fn new(kind: Kind) -> Self {
-        let (parts, is_verified, mask, for_scalars) = match &kind {
-            Kind::All | Kind::AnyScalar => (0, false, 0, ForScalars::Nothing),
-            Kind::Unkeyed | Kind::Scalars => (1, false, 0, ForScalars::Nothing),
-            Kind::Access => (2, true, 0, ForScalars::Nothing),
-            Kind::Present => (1, true, 0, ForScalars::Nothing),
-            Kind::Checked | Kind::CheckedScalars => (0, true, 0, ForScalars::Nothing),
+        let (parts, is_verified, mask, is_for_scalars) = match &kind {
+            Kind::All | Kind::AnyScalar => (0, false, 0, false),
+            Kind::Unkeyed | Kind::Scalars => (1, false, 0, false),
+            Kind::Access => (2, true, 0, false),
+            Kind::Present => (1, true, 0, false),
+            Kind::Checked | Kind::CheckedScalars => (0, true, 0, false),
             Kind::Shape(shape) => (
                 shape.count(Mode::Exact),
                 shape.count(Mode::LeftOut) > 0,
                 mask(shape.keys.iter().map(|(key, _)| *key)),
-                shape.for_scalars(),
+                shape.is_for_scalars(),
             ),
         };
         Self {
@@ -228,7 +212,7 @@ impl Table {
             mask,
             parts,
             is_verified,
-            for_scalars,
+            is_for_scalars,
             cohorts: HashTable::new(),
         }
     }

@@ -6,7 +6,7 @@ use super::{
     cohort::{Candidate, Cohort, Hint},
     hash::{Hasher, kept},
     heard::{First, Heard},
-    partition::{ForScalars, Kind, Mode, Partition, Shape, Table},
+    partition::{Kind, Mode, Partition, Shape, Table},
     product::Product,
     seen::Seen,
     store::Store,
@@ -87,12 +87,8 @@ impl<'i> Probe<'i> {
             Kind::Checked | Kind::CheckedScalars => {
                 self.checked(table, 0, iter::empty(), Form::Unkeyed);
             }
-            Kind::Shape(_) => match table.for_scalars {
-                ForScalars::All => self.everybody(table),
-                ForScalars::Tuple => self.values(table),
-                ForScalars::Nothing => {}
-            },
-            Kind::Present | Kind::Access => {}
+            Kind::Shape(_) if table.is_for_scalars => self.values(table),
+            Kind::Shape(_) | Kind::Present | Kind::Access => {}
         }
     }
 
@@ -105,15 +101,6 @@ impl<'i> Probe<'i> {
     fn values(&mut self, table: &'i Table) {
         for value in self.terms.all_values() {
             self.met(table, value.hash, iter::once(self.terms.text(value)));
-        }
-    }
-
-    /// All cohorts of a shape.
-    fn everybody(&mut self, table: &'i Table) {
-        for &number in &table.cohorts {
-            if let Some(cohort) = self.store.cohorts.get(number) {
-                self.hear(cohort, Form::Unkeyed);
-            }
         }
     }
 

@@ -159,6 +159,22 @@ fn who_is_verified_twice_hears_once() {
 }
 
 #[test]
+fn who_accepts_anything_is_met_without_keys_in_one_cohort_however_many_tuples_it_has() {
+    let mut index = Index::new(KEY, IndexLimits::default());
+    let list: Vec<String> = (0..1000).map(|value| value.to_string()).collect();
+    let wide = target(&format!(r#"{{"any":true,"a":[{}]}}"#, list.join(",")));
+    for subscriber in 0..3 {
+        replace(&mut index, subscriber, &[wide.clone(), wide.clone()]);
+    }
+    let (_, partition) = index.store.partitions.iter().next().expect("one");
+    let table = partition.table(&Kind::AnyScalar).expect("a table");
+    let table = partition.tables.get(table).expect("a table");
+    assert_eq!(table.cohorts.len(), 1);
+    assert_eq!(index.counters().tuples, 3 * (1000 + 1));
+    assert_eq!(recipients(&mut index, &target("5000")), [0, 1, 2]);
+}
+
+#[test]
 fn many_long_arrays_cost_no_more_than_there_are_cohorts() {
     let mut index = Index::new(KEY, IndexLimits::default());
     let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
