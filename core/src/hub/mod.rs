@@ -19,7 +19,8 @@ pub use line::{Line, Unsent};
 pub use outbox::OutboxLimits;
 pub use response::{Ending, Response, last_words};
 
-use alloc::vec::Vec;
+use alloc::{collections::BinaryHeap, vec::Vec};
+use core::cmp::Reverse;
 
 use crate::{
     conn::Message,
@@ -57,8 +58,9 @@ pub struct Hub {
     /// What the sessions subscribe to, by the indices of their slots.
     index: Index,
     slots: Vec<Slot>,
-    /// Indices of the slots without a session.
-    free: Vec<u32>,
+    /// Indices of the slots without a session. The lowest is used first, since the index takes memory
+    /// for all below the highest.
+    free: BinaryHeap<Reverse<u32>>,
     open: usize,
 }
 
@@ -78,7 +80,7 @@ impl Hub {
             limits,
             index: Index::new(key, index),
             slots: Vec::new(),
-            free: Vec::new(),
+            free: BinaryHeap::new(),
             open: 0,
         }
     }
@@ -86,7 +88,7 @@ impl Hub {
     /// Opens a session; `None` if no place is left, of which there are 2^32.
     pub fn open(&mut self, rights: Rights) -> Option<SessionId> {
         let index = match self.free.pop() {
-            Some(index) => index,
+            Some(Reverse(index)) => index,
             None => {
                 let index = u32::try_from(self.slots.len()).ok()?;
                 self.slots.push(Slot::default());
@@ -115,7 +117,7 @@ impl Hub {
         // A slot whose generations are used up is retired.
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;
-            self.free.push(id.index);
+            self.free.push(Reverse(id.index));
         }
     }
 

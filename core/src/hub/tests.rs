@@ -51,6 +51,18 @@ fn receivers(hub: &mut Hub, publisher: SessionId, channel: u8) -> Vec<SessionId>
     hub.recipients(&notification).collect()
 }
 
+#[test]
+fn a_session_takes_the_lowest_place_that_is_free() {
+    let mut hub = new_hub();
+    let ids: Vec<SessionId> = (0..5).filter_map(|_| hub.open(LISTENER)).collect();
+    for at in [1, 3, 4, 0] {
+        hub.close(ids[at]);
+    }
+    let opened = (0..5).filter_map(|_| hub.open(LISTENER));
+    let indices: Vec<usize> = opened.map(SessionId::index).collect();
+    assert_eq!(indices, [0, 1, 3, 4, 5]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Open,
