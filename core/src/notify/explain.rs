@@ -15,7 +15,8 @@ use super::{
 /// when [`matches()`](super::matches()) does.
 ///
 /// Of several rules that fail the first is named: package, page, then the constraints in the order
-/// of the subscription's text. Time is at most that of `matches`.
+/// of the subscription's text. Time is that of `matches`, but quadratic in the notification's keys
+/// where the subscription has none.
 ///
 /// ```
 /// use campanile_core::notify::{Limits, Notification, Subscription, explain};
