@@ -2,8 +2,8 @@
 //!
 //! A broker without sockets, clock or threads. A driver opens a session for each connection, gives
 //! it the messages that arrive, and does what the [`Response`] says; a publication goes to
-//! [`Hub::recipients`], each of them through its own [`Line`], which is bounded. Who they are tells
-//! the [`index`].
+//! [`Hub::recipients`], whom the [`index`] finds, each of them through its own [`Line`], which is
+//! bounded.
 
 mod frame;
 pub mod index;
@@ -14,7 +14,7 @@ mod response;
 mod tests;
 
 pub use frame::Frame;
-pub use index::{HashKey, Index, IndexLimits};
+pub use index::{Counters, HashKey, Index, IndexLimits};
 pub use line::{Line, Unsent};
 pub use outbox::OutboxLimits;
 pub use response::{Ending, Response, last_words};
@@ -27,7 +27,6 @@ use crate::{
     notify::{self, Limits, Notification},
     wire::Kind,
 };
-use index::Counters;
 
 /// Names a session of one hub; never reused while the hub lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,7 +26,9 @@ impl IndexLimits {
     /// Two lists of eight. A tuple takes some 20 bytes, and up to 100 where nobody shares it; a list
     /// alone does not multiply, and is expanded as far as [`TUPLES`](Self::TUPLES) goes.
     pub const EXPANSION: usize = 64;
-    /// Half a megabyte at worst, beside the quarter of one that may wait in an outbox.
+    /// Half a megabyte where values are short, beside the quarter of one that may wait in an outbox. One
+    /// long value beside short lists is repeated in each of their tuples: with messages of 64 KiB, that
+    /// has taken 3.5 MB.
     pub const TUPLES: usize = 4096;
 }
 
