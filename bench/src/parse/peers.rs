@@ -255,7 +255,12 @@ impl<'de, const ARRAYS: bool, const OBJECTS: bool> Visitor<'de> for Check<ARRAYS
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         if !OBJECTS {
-            return Err(A::Error::custom("an object"));
+            // So serde_json tells numbers with its feature `arbitrary_precision`, which others in
+            // this workspace need for their tests.
+            return match members.next_key()? {
+                Some("$serde_json::private::Number") => members.next_value::<Scalar>().map(drop),
+                _ => Err(A::Error::custom("an object")),
+            };
         }
         while members.next_entry::<Key, Scalars>()?.is_some() {}
         Ok(())
