@@ -42,17 +42,25 @@ pub(super) struct Candidates(Vec<Candidate>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     pub(super) member: Member,
+    /// Where the subscriber's wish for it is, or [`Candidate::SAID`].
+    pub(super) wish: u32,
     pub(super) hint: Hint,
 }
 
 /// One constraint of a subscription that accepts a single value, to tell most of those that are not
-/// met without looking anything up.
+/// met without looking anything up. Where the candidate is [said](Candidate::SAID), one that accepts
+/// any value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hint {
     /// The key's number, or [`Hint::NO_KEY`].
     pub(super) key: u32,
     /// What is [kept](super::hash::kept) of the value's hash.
     pub(super) hash: u32,
+}
+
+impl Candidate {
+    /// In the place of a wish: the tuple and the hint say all of the subscription.
+    pub(super) const SAID: u32 = u32::MAX;
 }
 
 impl Hint {

@@ -1,18 +1,19 @@
 //! Entering subscriptions.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use core::iter;
 
 use super::{
-    cohort::Hint,
+    cohort::{Candidate, Hint},
     hash::{Hasher, kept},
     joining::Joining,
     limits::IndexLimits,
     partition::{Kind, Mode, Shape},
     plan::{Plan, Planned},
     product::Product,
+    subscribers::Counts,
     terms::{Key, Terms},
-    wish::{Check, Wish},
+    wish::{Check, WishWriter, word},
 };
 use crate::notify::{Accepts, Constraint, Subscription};
 
@@ -22,7 +23,9 @@ pub(super) struct Entering<'i> {
     pub(super) limits: &'i IndexLimits,
     pub(super) scratch: &'i mut Scratch,
     pub(super) joining: Joining<'i>,
-    pub(super) wishes: Vec<Wish>,
+    /// The wishes of the whole set.
+    pub(super) wishes: &'i mut Vec<u32>,
+    pub(super) counts: Counts,
     /// Above every number of a key in the partitions that were entered.
     pub(super) keys: usize,
 }
@@ -58,7 +61,9 @@ impl Entering<'_> {
                 if let Accepts::OneOf(scalars) = accepts {
                     terms.read_unkeyed(scalars, hasher);
                 }
-                self.unkeyed();
+                if self.has_words() {
+                    self.unkeyed();
+                }
             }
             Some(first) => {
                 for constraint in iter::once(first).chain(constraints) {
@@ -66,10 +71,23 @@ impl Entering<'_> {
                         terms.read_constraint(key, &constraint.accepts, hasher);
                     }
                 }
-                self.keyed();
+                if self.has_words() {
+                    self.keyed();
+                }
             }
         }
         self.joining.store.drop_if_empty(partition);
+    }
+
+    /// Whether there are numbers for the words of the wish, if it is one: 2^32 of them.
+    fn has_words(&mut self) -> bool {
+        let words = self.wishes.len().saturating_add(self.scratch.terms.words());
+        let has_words = u32::try_from(words).is_ok();
+        if !has_words {
+            self.joining.lose();
+        }
+        self.joining.wish = word(self.wishes.len());
+        has_words
     }
 
     /// One constraint without a key.
@@ -79,13 +97,10 @@ impl Entering<'_> {
             return;
         }
         let terms = &self.scratch.terms;
-        self.wishes.push(Wish {
-            first: self.joining.entries.len(),
-            has_keys: false,
-            is_left_out: true,
-            is_overflowed: false,
-            checks: Box::from([Check::unkeyed(terms.all_values(), terms)]),
-        });
+        let mut wish = WishWriter::new(self.wishes, word(self.joining.entries.len()));
+        wish.one_of(Check::NO_KEY, terms.all_values(), terms);
+        wish.finish();
+        self.counts.left_out = self.counts.left_out.saturating_add(1);
         self.alone(Kind::Checked);
     }
 
@@ -114,40 +129,44 @@ impl Entering<'_> {
         let first = self.joining.entries.len();
         let accepts_any = self.scratch.plan.has(Mode::Any);
         let mut is_left_out = false;
-        let mut is_overflowed = false;
+        let mut overflowed = None;
         // First for notifications with keys, which must meet all constraints.
         let mut is_for_scalars = false;
         if !self.scratch.plan.is_never() {
             is_left_out = self.scratch.plan.has(Mode::LeftOut);
             match self.shape() {
                 Some(table) => is_for_scalars = self.tuples(table),
-                None => {
-                    is_overflowed = true;
-                    self.by_rarest();
-                }
+                None => overflowed = self.by_rarest(),
             }
         }
         // Then for those without, which must meet any.
+        let mut is_asked_for_any = false;
         if !is_for_scalars {
             if accepts_any {
                 self.alone(Kind::AnyScalar);
             } else if self.has_room_for_values() {
                 self.values(Kind::Scalars);
             } else {
+                is_asked_for_any = true;
                 is_left_out = true;
                 self.alone(Kind::CheckedScalars);
             }
         }
-        let is_entered = self.joining.entries.len() > first;
-        if is_entered && (is_left_out || is_overflowed) {
-            let checks = self.checks();
-            self.wishes.push(Wish {
-                first,
-                has_keys: true,
-                is_left_out,
-                is_overflowed,
-                checks,
-            });
+        if self.joining.entries.len() == first {
+            return;
+        }
+        let counts = &mut self.counts;
+        counts.left_out = counts.left_out.saturating_add(is_left_out.into());
+        counts.overflowed = (counts.overflowed).saturating_add(overflowed.is_some().into());
+        if is_left_out || overflowed.as_ref().is_some_and(|found| found.has_others) {
+            let is_said = |planned: &Planned| {
+                !is_asked_for_any
+                    && match &overflowed {
+                        Some(found) => found.said == Some(planned.number),
+                        None => planned.mode == Mode::Exact,
+                    }
+            };
+            self.wish(word(first), is_said);
         }
     }
 
@@ -158,7 +177,7 @@ impl Entering<'_> {
         if let Some(found) = partition.shape(keys.clone()) {
             return Some(found);
         }
-        if partition.shapes >= self.limits.shapes {
+        if partition.shapes() >= self.limits.shapes {
             return None;
         }
         let keys = keys.collect();
@@ -193,47 +212,94 @@ impl Entering<'_> {
     }
 
     /// Enters the subscription by the constraint that brings it together with the fewest others.
-    fn by_rarest(&mut self) {
+    fn by_rarest(&mut self) -> Option<ByRarest> {
         let room = self.room();
         let Scratch { terms, plan, .. } = &*self.scratch;
-        let Some(partition) = (self.joining.store.partitions).get(self.joining.partition) else {
-            return;
-        };
-        let tables = [Kind::Access, Kind::Present].map(|kind| partition.table(&kind));
-        let access = |planned: &Planned| {
-            let key = terms.keys().get(planned.key)?;
-            let is_listed = planned.mode != Mode::Any && planned.width <= room;
-            let [listed, present] = tables;
-            let access = Access {
-                number: planned.number.to_le_bytes(),
-                key,
-                is_listed,
-                table: if is_listed { listed } else { present },
-            };
-            // Of equals, a value says more than that there is one.
-            Some(((self.others(&access), !is_listed), access))
-        };
-        let accesses = || plan.keys().iter().filter_map(access);
-        let Some((_, access)) = accesses().min_by_key(|(others, _)| *others) else {
-            return;
-        };
+        let mut rarest: Option<Access<'_>> = None;
         // The next rarest tells most of those apart who are found together.
-        let singles = accesses()
-            .filter(|(_, other)| other.key.values.len() == 1 && other.number != access.number);
-        let hint = singles
-            .min_by_key(|(others, _)| *others)
-            .and_then(|(_, other)| other.hint(terms));
+        let mut next: Option<Access<'_>> = None;
+        let is_only = plan.keys().len() == 1;
+        for planned in plan.keys() {
+            let key = terms.keys().get(planned.key)?;
+            let access = self.access(planned, key, room, is_only);
+            let other = match &rarest {
+                Some(rarest) if rarest.rank() <= access.rank() => Some(access),
+                _ => rarest.replace(access),
+            };
+            if let Some(other) = other
+                && other.key.values.len() == 1
+                && (next.as_ref()).is_none_or(|next| other.rank() < next.rank())
+            {
+                next = Some(other);
+            }
+        }
+        let access = rarest?;
+        let says = access.is_listed || access.key.accepts_any;
+        let mut hint = next.and_then(|next| next.hint(terms));
+        let mut is_said = false;
+        // Whether a key is there is known for certain.
+        if let [one, other] = plan.keys()
+            && let other = if one.number == access.number {
+                other
+            } else {
+                one
+            }
+            && says
+            && other.mode == Mode::Any
+        {
+            is_said = true;
+            hint = Some(Hint {
+                key: other.number,
+                hash: 0,
+            });
+        }
         let partition = (self.joining.store.partitions).get_mut(self.joining.partition);
         let add = || partition.and_then(|partition| partition.add(access.kind()));
+        let found = ByRarest {
+            said: says.then_some(access.number),
+            has_others: !(is_only && says),
+        };
         let Some(table) = access.table.or_else(add) else {
             self.joining.lose();
-            return;
+            return Some(found);
         };
+        let wish = self.joining.wish;
+        if is_said {
+            self.joining.wish = Candidate::SAID;
+        }
         self.joining.hint = hint.unwrap_or(Hint::NONE);
         for (hash, parts) in access.tuples(terms, self.hasher) {
             self.joining.enter(table, hash, parts);
         }
         self.joining.hint = Hint::NONE;
+        self.joining.wish = wish;
+        Some(found)
+    }
+
+    /// The way to find a subscription by the constraint that was `planned` for `key`.
+    fn access<'t>(
+        &self,
+        planned: &Planned,
+        key: &'t Key,
+        room: usize,
+        is_only: bool,
+    ) -> Access<'t> {
+        let is_listed = planned.mode != Mode::Any && planned.width <= room;
+        let mut access = Access {
+            number: planned.number,
+            bytes: planned.number.to_le_bytes(),
+            key,
+            is_listed,
+            is_only: is_only && (is_listed || key.accepts_any),
+            table: None,
+            others: 0,
+        };
+        let partition = (self.joining.store.partitions).get(self.joining.partition);
+        access.table = partition.and_then(|partition| partition.table(&access.kind()));
+        if !is_only {
+            access.others = self.others(&access);
+        }
+        access
     }
 
     /// How many members the cohorts of an access have.
@@ -251,18 +317,24 @@ impl Entering<'_> {
         tuples.filter_map(others).sum()
     }
 
-    /// The planned constraints, each of which uses its key.
-    fn checks(&mut self) -> Box<[Check]> {
+    /// Writes what is to be verified: the constraints but for those that are said, and all keys.
+    fn wish(&mut self, first: u32, is_said: impl Fn(&Planned) -> bool) {
         let Scratch { terms, plan, .. } = &*self.scratch;
-        let mut partition = (self.joining.store.partitions).get_mut(self.joining.partition);
-        let check = |planned: &Planned| {
-            if let Some(partition) = &mut partition {
-                partition.keys.hold(planned.number);
-            }
-            let key = terms.keys().get(planned.key)?;
-            Some(Check::keyed(planned.number, key, terms))
+        let partition = (self.joining.store.partitions).get_mut(self.joining.partition);
+        let Some(partition) = partition else {
+            return;
         };
-        plan.keys().iter().filter_map(check).collect()
+        let mut wish = WishWriter::new(self.wishes, first);
+        for planned in plan.keys() {
+            partition.keys.hold(planned.number);
+            match terms.keys().get(planned.key) {
+                Some(key) if !key.accepts_any && !is_said(planned) => {
+                    wish.one_of(planned.number, terms.values(&key.values), terms);
+                }
+                _ => wish.any(planned.number),
+            }
+        }
+        wish.finish();
     }
 
     /// Enters the subscription where there is but one tuple, without values.
@@ -302,31 +374,51 @@ impl Entering<'_> {
     }
 }
 
+/// How a subscription was entered for which there was no shape left.
+struct ByRarest {
+    /// The key of the constraint that its tuples say.
+    said: Option<u32>,
+    /// Whether it has any other.
+    has_others: bool,
+}
+
 /// A way to find a subscription by one of its constraints.
 struct Access<'t> {
-    /// The key's, as it is part of a tuple.
-    number: [u8; 4],
+    /// The key's.
+    number: u32,
+    /// The same, as it is part of a tuple.
+    bytes: [u8; 4],
     key: &'t Key,
     /// Whether by its values, or by there being one.
     is_listed: bool,
+    /// Whether that says all of the subscription.
+    is_only: bool,
     /// The table for it, if there is one.
     table: Option<u32>,
+    /// How many members the cohorts have.
+    others: usize,
 }
 
 impl Access<'_> {
     const fn kind(&self) -> Kind {
-        if self.is_listed {
-            Kind::Access
-        } else {
-            Kind::Present
+        match (self.is_only, self.is_listed) {
+            (true, true) => Kind::Only,
+            (true, false) => Kind::OnlyPresent,
+            (false, true) => Kind::Access,
+            (false, false) => Kind::Present,
         }
+    }
+
+    /// The least is the best: of equals, a value says more than that there is one.
+    const fn rank(&self) -> (usize, bool) {
+        (self.others, !self.is_listed)
     }
 
     /// The constraint itself, which accepts one value.
     fn hint(&self, terms: &Terms) -> Option<Hint> {
         let value = terms.values(&self.key.values).first()?;
         Some(Hint {
-            key: u32::from_le_bytes(self.number),
+            key: self.number,
             hash: kept(value.hash),
         })
     }
@@ -337,7 +429,7 @@ impl Access<'_> {
         terms: &'a Terms,
         hasher: &'a Hasher,
     ) -> impl Iterator<Item = (u64, impl Iterator<Item = &'a [u8]> + Clone)> {
-        let number = iter::once(&self.number[..]);
+        let number = iter::once(&self.bytes[..]);
         let present = (!self.is_listed).then(|| (self.key.hash, number.clone().chain(None)));
         let listed = self.is_listed.then(|| terms.values(&self.key.values));
         let listed = listed.unwrap_or_default().iter().map(move |value| {

@@ -15,8 +15,9 @@ pub(super) struct Joining<'i> {
     pub(super) subscriber: u32,
     /// The partition of the subscription that is being entered.
     pub(super) partition: u32,
-    /// What is told of a subscription where it is verified.
+    /// What is told of a subscription where it is verified, and where its wish is to be.
     pub(super) hint: Hint,
+    pub(super) wish: u32,
     /// What has been entered of the whole set.
     pub(super) entries: &'i mut Vec<Entry>,
     /// Tuples for which there was no number.
@@ -36,16 +37,18 @@ impl Joining<'_> {
             table,
             hash,
         };
-        let joined = match u32::try_from(self.entries.len()) {
-            Ok(entry) => {
+        let entry = u32::try_from(self.entries.len()).ok();
+        let joined = match entry.filter(|&entry| entry < u32::MAX) {
+            Some(entry) => {
                 let subscriber = self.subscriber;
                 let added = Candidate {
                     member: Member { subscriber, entry },
+                    wish: self.wish,
                     hint: self.hint,
                 };
                 self.store.join(spot, parts, added)
             }
-            Err(_) => Joined::Full,
+            None => Joined::Full,
         };
         match joined {
             Joined::Entered(entry) => self.entries.push(entry),

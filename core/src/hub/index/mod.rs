@@ -6,6 +6,7 @@
 //!                  ├─ Unkeyed    (value)          a constraint without key  each value
 //!                  ├─ Shape ..   (value, value)   constraints with keys     each shape in its keys
 //!                  ├─ Scalars    (value)          any of several            each value without key
+//!                  ├─ Only ..    (key, value)     one constraint            each key and value
 //!                  └─ Access ..  (key, value)     verified                  each key and value
 //!                                   │
 //!                                   ▼
@@ -31,8 +32,9 @@
 //!   value of each of the keys, or a walk over the cohorts where those are fewer.
 //!
 //! Peers choose shapes. Beyond [`IndexLimits::shapes`] a subscription is found by the one constraint
-//! that brings it together with the fewest others, and then verified: first by a hint of another
-//! constraint, which is in the list of members and tells most of them apart.
+//! that brings it together with the fewest others. If it has no other, that says it. Else it is
+//! verified: first by a hint of another constraint, which is in the list of members and tells most of
+//! them apart, and then, unless that says it, by what is written beside the subscriber's entries.
 //!
 //! Hashes are keyed, and equality is verified on every hit. A member knows its entry and the entry
 //! knows the member's position, so that a subscriber is taken out by its own entries alone. A list
@@ -63,11 +65,11 @@ mod wish;
 pub use hash::HashKey;
 pub use limits::{Counters, IndexLimits};
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::notify::{Notification, Subscriptions, Values};
-use cohort::Hint;
+use cohort::{Candidate, Hint};
 use enter::{Entering, Scratch};
 use hash::Hasher;
 use heard::{First, Heard};
@@ -76,8 +78,9 @@ use probe::{Form, Probe};
 use product::Product;
 use seen::Seen;
 use store::Store;
-use subscribers::{Entry, Subscriber, Subscribers, Wishes};
+use subscribers::{Counts, Entry, Subscriber, Subscribers};
 use terms::Terms;
+use wish::word;
 
 /// Subscriptions of any number of subscribers, and who of them is to hear a notification: those
 /// with a subscription that [`matches`](crate::notify::matches()) it, however many there are.
@@ -118,6 +121,7 @@ pub struct Index {
     credit: usize,
     entering: Scratch,
     entries: Vec<Entry>,
+    wishes: Vec<u32>,
     matching: Matching,
 }
 
@@ -150,6 +154,7 @@ impl Index {
             credit: 0,
             entering: Scratch::default(),
             entries: Vec::new(),
+            wishes: Vec::new(),
             matching: Matching::default(),
         }
     }
@@ -163,6 +168,7 @@ impl Index {
             return;
         }
         self.entries.clear();
+        self.wishes.clear();
         let mut entering = Entering {
             hasher: &self.hasher,
             limits: &self.limits,
@@ -172,27 +178,28 @@ impl Index {
                 subscriber,
                 partition: 0,
                 hint: Hint::NONE,
+                wish: Candidate::SAID,
                 entries: &mut self.entries,
                 lost: 0,
             },
-            wishes: Vec::new(),
+            wishes: &mut self.wishes,
+            counts: Counts {
+                subscriptions: word(set.len()),
+                ..Counts::default()
+            },
             keys: 0,
         };
         for subscription in set {
             entering.enter(&subscription);
         }
         let Entering {
-            wishes,
+            counts,
             keys,
             joining: Joining { lost, .. },
             ..
         } = entering;
         self.counters.lost = self.counters.lost.saturating_add(lost);
-        let entered = Subscriber {
-            entries: Box::from(self.entries.as_slice()),
-            wishes: (!wishes.is_empty()).then(|| Box::new(Wishes(wishes))),
-            subscriptions: set.len(),
-        };
+        let entered = Subscriber::new(&self.entries, &self.wishes, counts);
         self.count(&entered, usize::saturating_add);
         self.subscribers.put(subscriber, entered);
         self.matching.seen.fit(keys);
@@ -206,17 +213,15 @@ impl Index {
         self.release_keys(subscriber);
         let mut at: usize = 0;
         // In place, for what follows into a position may be the subscriber's own.
-        while let Some(&entry) = self.subscribers.entries(subscriber).get(at) {
-            if let Some(moved) = self.store.leave(entry)
-                && let Some(other) = self.subscribers.entry_mut(moved)
-            {
-                other.position = entry.position;
+        while let Some(entry) = self.subscribers.entry(subscriber, at) {
+            if let Some(moved) = self.store.leave(entry) {
+                self.subscribers.set_entry(moved, entry);
             }
             at = at.saturating_add(1);
         }
         let taken = self.subscribers.take(subscriber);
         self.count(&taken, usize::saturating_sub);
-        self.close_gaps(taken.entries.len());
+        self.close_gaps(taken.len());
         self.matching.heard.fit(self.subscribers.bound());
     }
 
@@ -300,25 +305,22 @@ impl Index {
 
     /// Counts in, or out, what a subscriber has.
     fn count(&mut self, subscriber: &Subscriber, add: impl Fn(usize, usize) -> usize) {
-        let counters = &mut self.counters;
-        counters.subscriptions = add(counters.subscriptions, subscriber.subscriptions);
-        counters.tuples = add(counters.tuples, subscriber.entries.len());
-        for wish in subscriber.wishes() {
-            counters.left_out = add(counters.left_out, wish.is_left_out.into());
-            counters.overflowed = add(counters.overflowed, wish.is_overflowed.into());
-        }
+        let (counters, counts) = (&mut self.counters, subscriber.counts);
+        counters.subscriptions = add(counters.subscriptions, counts.subscriptions as usize);
+        counters.tuples = add(counters.tuples, subscriber.len());
+        counters.left_out = add(counters.left_out, counts.left_out as usize);
+        counters.overflowed = add(counters.overflowed, counts.overflowed as usize);
     }
 
     /// Gives back the keys that the wishes of `subscriber` hold.
     fn release_keys(&mut self, subscriber: u32) {
         for wish in self.subscribers.wishes(subscriber) {
-            let entry = self.subscribers.entries(subscriber).get(wish.first);
+            let entry = self.subscribers.entry(subscriber, wish.first as usize);
             let cohort = entry.and_then(|entry| self.store.cohorts.get(entry.cohort));
-            let Some(cohort) = cohort.filter(|_| wish.has_keys) else {
-                continue;
-            };
-            if let Some(partition) = self.store.partitions.get_mut(cohort.partition) {
-                for check in &wish.checks {
+            let partition = cohort.map(|cohort| cohort.partition);
+            let partition = partition.and_then(|number| self.store.partitions.get_mut(number));
+            if let Some(partition) = partition {
+                for check in wish.checks {
                     partition.keys.release(check.key);
                 }
             }
@@ -335,10 +337,12 @@ impl Index {
             let Some(cohort) = self.store.cohorts.get(number) else {
                 break;
             };
-            for member in cohort.members.iter() {
-                if let Some(entry) = self.subscribers.entry_mut(member) {
-                    entry.cohort = number;
-                }
+            for (position, member) in (0..).zip(cohort.members.iter()) {
+                let entry = Entry {
+                    cohort: number,
+                    position,
+                };
+                self.subscribers.set_entry(member, entry);
             }
         }
     }

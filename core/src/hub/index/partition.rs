@@ -8,6 +8,7 @@ use super::{
     hash::{kept, spread},
     room,
     slab::Slab,
+    tuple::Parts,
 };
 
 /// The subscriptions to one package and page.
@@ -19,8 +20,10 @@ pub(super) struct Partition {
     pub(super) hash: u32,
     pub(super) keys: Keys,
     pub(super) tables: Slab<Table>,
-    /// How many of the tables are shapes.
-    pub(super) shapes: usize,
+    /// The tables of shapes, by these.
+    shapes: HashTable<u32>,
+    /// The tables of the other kinds, of each of which there is one at most.
+    others: [Option<u32>; Kind::OTHERS],
     /// How many of the tables ask for values of keys that none of the keys names.
     pub(super) unkeyed: usize,
 }
@@ -36,7 +39,7 @@ pub(super) struct Keys {
 struct KeyName {
     name: Box<[u8]>,
     hash: u32,
-    /// By shapes, wishes, and the subscription that is just being entered.
+    /// By shapes, cohorts, wishes, and the subscription that is just being entered.
     uses: usize,
 }
 
@@ -154,6 +157,10 @@ pub(super) enum Kind {
     Scalars,
     /// `()`: one constraint accepts anything. Notifications without keys.
     AnyScalar,
+    /// `(key, value)` of the only constraint. Notifications with this.
+    Only,
+    /// `(key)`, likewise.
+    OnlyPresent,
     /// `(key, value)` of one constraint among others, verified. Notifications with this.
     Access,
     /// `(key)`, likewise.
@@ -181,6 +188,28 @@ pub(super) enum Mode {
     LeftOut,
 }
 
+impl Kind {
+    /// How many there are besides shapes.
+    const OTHERS: usize = 10;
+
+    /// Their order.
+    const fn place(&self) -> Option<usize> {
+        Some(match self {
+            Self::Shape(_) => return None,
+            Self::All => 0,
+            Self::Unkeyed => 1,
+            Self::Scalars => 2,
+            Self::AnyScalar => 3,
+            Self::Only => 4,
+            Self::OnlyPresent => 5,
+            Self::Access => 6,
+            Self::Present => 7,
+            Self::Checked => 8,
+            Self::CheckedScalars => 9,
+        })
+    }
+}
+
 impl Shape {
     fn count(&self, wanted: Mode) -> usize {
         let keys = self.keys.iter();
@@ -197,6 +226,8 @@ impl Table {
         let (parts, is_verified, mask, is_for_scalars) = match &kind {
             Kind::All | Kind::AnyScalar => (0, false, 0, false),
             Kind::Unkeyed | Kind::Scalars => (1, false, 0, false),
+            Kind::Only => (2, false, 0, false),
+            Kind::OnlyPresent => (1, false, 0, false),
             Kind::Access => (2, true, 0, false),
             Kind::Present => (1, true, 0, false),
             Kind::Checked | Kind::CheckedScalars => (0, true, 0, false),
@@ -216,6 +247,23 @@ impl Table {
             cohorts: HashTable::new(),
         }
     }
+
+    /// The number of the key that is part of a tuple, of which the cohort is a use.
+    pub(super) fn key(&self, tuple: &[u8]) -> Option<u32> {
+        match self.kind {
+            Kind::Only | Kind::OnlyPresent | Kind::Access | Kind::Present => {
+                let number = Parts::new(tuple, self.parts).next()?;
+                Some(u32::from_le_bytes(number.try_into().ok()?))
+            }
+            Kind::All
+            | Kind::Unkeyed
+            | Kind::Shape(_)
+            | Kind::Scalars
+            | Kind::AnyScalar
+            | Kind::Checked
+            | Kind::CheckedScalars => None,
+        }
+    }
 }
 
 /// One bit for each key; far-off numbers share bits.
@@ -232,15 +280,20 @@ impl Partition {
             hash,
             keys: Keys::default(),
             tables: Slab::default(),
-            shapes: 0,
+            shapes: HashTable::new(),
+            others: [None; Kind::OTHERS],
             unkeyed: 0,
         }
     }
 
     /// The table of one of the kinds of which there is one at most.
     pub(super) fn table(&self, kind: &Kind) -> Option<u32> {
-        let mut tables = self.tables.iter();
-        tables.find_map(|(number, table)| (table.kind == *kind).then_some(number))
+        *self.others.get(kind.place()?)?
+    }
+
+    /// How many of the tables are shapes.
+    pub(super) fn shapes(&self) -> usize {
+        self.shapes.len()
     }
 
     /// The same, made if it is missing; nothing if there is no number left.
@@ -250,13 +303,13 @@ impl Partition {
 
     /// The table of the shape with these keys.
     pub(super) fn shape(&self, keys: impl Iterator<Item = (u32, Mode)> + Clone) -> Option<u32> {
-        let mask = mask(keys.clone().map(|(key, _)| key));
-        let mut tables = self.tables.iter();
-        let found = tables.find(|(_, table)| {
-            matches!(&table.kind, Kind::Shape(shape)
-                if table.mask == mask && shape.keys.iter().copied().eq(keys.clone()))
-        });
-        found.map(|(number, _)| number)
+        let is_it = |&number: &u32| {
+            self.tables.get(number).is_some_and(|table| {
+                matches!(&table.kind, Kind::Shape(shape)
+                    if shape.keys.iter().copied().eq(keys.clone()))
+            })
+        };
+        self.shapes.find(hash_of(keys.clone()), is_it).copied()
     }
 
     pub(super) fn add(&mut self, kind: Kind) -> Option<u32> {
@@ -266,6 +319,7 @@ impl Partition {
             tables,
             keys,
             shapes,
+            others,
             unkeyed,
             ..
         } = self;
@@ -274,8 +328,12 @@ impl Partition {
             for (key, _) in &shape.keys {
                 keys.hold(*key);
             }
+            let hash = hash_of(shape.keys.iter().copied());
+            shapes.insert_unique(hash, number, |&number| of_table(tables, number));
         }
-        *shapes = shapes.saturating_add(usize::from(is_shape(kind)));
+        if let Some(place) = kind.place().and_then(|place| others.get_mut(place)) {
+            *place = Some(number);
+        }
         *unkeyed = unkeyed.saturating_add(usize::from(is_unkeyed(kind)));
         Some(number)
     }
@@ -285,12 +343,20 @@ impl Partition {
         let Some(Table { kind, .. }) = self.tables.remove(number) else {
             return;
         };
-        self.shapes = self.shapes.saturating_sub(usize::from(is_shape(&kind)));
+        if let Some(place) = kind.place().and_then(|place| self.others.get_mut(place)) {
+            *place = None;
+        }
         self.unkeyed = self.unkeyed.saturating_sub(usize::from(is_unkeyed(&kind)));
         if let Kind::Shape(shape) = kind {
             for (key, _) in &shape.keys {
                 self.keys.release(*key);
             }
+            let hash = hash_of(shape.keys.iter().copied());
+            if let Ok(found) = self.shapes.find_entry(hash, |&other| other == number) {
+                found.remove();
+            }
+            let tables = &self.tables;
+            give_back(&mut self.shapes, |&number| of_table(tables, number));
         }
     }
 
@@ -301,8 +367,23 @@ impl Partition {
     }
 }
 
-const fn is_shape(kind: &Kind) -> bool {
-    matches!(kind, Kind::Shape(_))
+/// Of a shape. Peers know it, but there are no more shapes than [there may be](super::IndexLimits).
+fn hash_of(keys: impl Iterator<Item = (u32, Mode)>) -> u64 {
+    keys.fold(0, |hash, (key, mode)| {
+        let mode = match mode {
+            Mode::Exact => 0,
+            Mode::Any => 1,
+            Mode::LeftOut => 2,
+        };
+        spread(kept(hash) ^ key.rotate_left(2) ^ mode)
+    })
+}
+
+fn of_table(tables: &Slab<Table>, number: u32) -> u64 {
+    match tables.get(number).map(|table| &table.kind) {
+        Some(Kind::Shape(shape)) => hash_of(shape.keys.iter().copied()),
+        _ => 0,
+    }
 }
 
 const fn is_unkeyed(kind: &Kind) -> bool {

@@ -11,7 +11,7 @@ use super::{
     seen::Seen,
     store::Store,
     subscribers::Subscribers,
-    terms::{Terms, Value},
+    terms::Terms,
     tuple::Parts,
     wish::Wish,
 };
@@ -37,6 +37,15 @@ pub(super) enum Form {
     Keyed,
 }
 
+/// What of a wish the values must meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meets {
+    /// All constraints, each with the values of its key.
+    All,
+    /// Any constraint.
+    Any,
+}
+
 impl<'i> Probe<'i> {
     /// Who is to hear the notification.
     pub(super) fn run(mut self, form: Form) -> &'i [u32] {
@@ -58,20 +67,20 @@ impl<'i> Probe<'i> {
             Kind::All => self.alone(table),
             Kind::Unkeyed => self.values(table),
             Kind::Shape(shape) => self.shape(table, shape),
-            Kind::Checked => self.checked(table, 0, iter::empty(), Form::Keyed),
-            Kind::Present => {
+            Kind::Checked => self.met(table, 0, iter::empty(), Meets::Any),
+            Kind::OnlyPresent | Kind::Present => {
                 for (number, key) in self.seen.keys(self.terms) {
                     let number = number.to_le_bytes();
-                    self.checked(table, key.hash, iter::once(&number[..]), Form::Keyed);
+                    self.met(table, key.hash, iter::once(&number[..]), Meets::All);
                 }
             }
-            Kind::Access => {
+            Kind::Only | Kind::Access => {
                 for (number, key) in self.seen.keys(self.terms) {
                     let number = number.to_le_bytes();
                     for value in self.terms.values(&key.values) {
                         let hash = self.hasher.join(key.hash, value.hash);
                         let parts = [&number[..], self.terms.text(value)];
-                        self.checked(table, hash, parts.into_iter(), Form::Keyed);
+                        self.met(table, hash, parts.into_iter(), Meets::All);
                     }
                 }
             }
@@ -85,22 +94,23 @@ impl<'i> Probe<'i> {
             Kind::All | Kind::AnyScalar => self.alone(table),
             Kind::Unkeyed | Kind::Scalars => self.values(table),
             Kind::Checked | Kind::CheckedScalars => {
-                self.checked(table, 0, iter::empty(), Form::Unkeyed);
+                self.met(table, 0, iter::empty(), Meets::Any);
             }
             Kind::Shape(_) if table.is_for_scalars => self.values(table),
-            Kind::Shape(_) | Kind::Present | Kind::Access => {}
+            Kind::Shape(_) | Kind::Only | Kind::OnlyPresent | Kind::Access | Kind::Present => {}
         }
     }
 
     /// The cohort of the one tuple that there is.
     fn alone(&mut self, table: &'i Table) {
-        self.met(table, 0, iter::empty());
+        self.met(table, 0, iter::empty(), Meets::Any);
     }
 
     /// The cohorts of each value.
     fn values(&mut self, table: &'i Table) {
         for value in self.terms.all_values() {
-            self.met(table, value.hash, iter::once(self.terms.text(value)));
+            let text = self.terms.text(value);
+            self.met(table, value.hash, iter::once(text), Meets::Any);
         }
     }
 
@@ -126,7 +136,7 @@ impl<'i> Probe<'i> {
                 .store
                 .cohort(table, hash, self.product.parts(self.terms));
             if let Some((_, cohort)) = found {
-                self.hear(cohort, Form::Keyed);
+                self.hear(cohort, Meets::All);
             }
             if !self.product.advance() {
                 break;
@@ -147,7 +157,7 @@ impl<'i> Probe<'i> {
                 self.terms.contains(&list.values, hash, part)
             });
             if is_met {
-                self.hear(cohort, Form::Keyed);
+                self.hear(cohort, Meets::All);
             }
         }
     }
@@ -157,63 +167,59 @@ impl<'i> Probe<'i> {
         table: &'i Table,
         hash: u64,
         parts: impl Iterator<Item = &'t [u8]> + Clone,
+        meets: Meets,
     ) {
         if let Some((_, cohort)) = self.store.cohort(table, hash, parts) {
-            self.heard.cohort(cohort.members.plain(), &mut self.first);
-        }
-    }
-
-    fn checked<'t>(
-        &mut self,
-        table: &'i Table,
-        hash: u64,
-        parts: impl Iterator<Item = &'t [u8]> + Clone,
-        form: Form,
-    ) {
-        if let Some((_, cohort)) = self.store.cohort(table, hash, parts) {
-            self.hear(cohort, form);
+            self.hear(cohort, meets);
         }
     }
 
     /// Puts the members of a cohort on the list, each of them verified where that is due.
-    fn hear(&mut self, cohort: &'i Cohort, form: Form) {
+    fn hear(&mut self, cohort: &'i Cohort, meets: Meets) {
         let candidates = cohort.members.checked();
         if candidates.is_empty() {
             self.heard.cohort(cohort.members.plain(), &mut self.first);
             return;
         }
         self.heard.settle(&mut self.first);
-        for Candidate { member, hint } in candidates {
-            if self.may_be_met(*hint) {
-                let wish = self.subscribers.wish(*member);
-                let is_met = || wish.is_some_and(|wish| is_met(wish, form, self.terms, self.seen));
-                self.heard.one(*member, is_met);
+        let (subscribers, terms, seen) = (self.subscribers, self.terms, self.seen);
+        for candidate in candidates {
+            if may_be_met(candidate, terms, seen) {
+                let is_met = || {
+                    let Candidate { member, wish, .. } = *candidate;
+                    wish == Candidate::SAID
+                        || (subscribers.wish(member.subscriber, wish))
+                            .is_some_and(|wish| is_met(wish, meets, terms, seen))
+                };
+                self.heard.one(candidate.member, is_met);
             }
         }
     }
+}
 
-    /// Whether values may meet a subscription of which this is known. Hints are only in tables for
-    /// values by key.
-    #[inline]
-    fn may_be_met(&self, hint: Hint) -> bool {
-        hint.key == Hint::NO_KEY
-            || self
-                .seen
-                .key(hint.key, self.terms)
-                .is_some_and(|key| self.terms.has_hash(&key.values, hint.hash))
+/// Whether values may meet a subscription of which this is known. Hints are only in tables for
+/// values by key.
+#[inline]
+fn may_be_met(candidate: &Candidate, terms: &Terms, seen: &Seen) -> bool {
+    let Candidate { wish, hint, .. } = candidate;
+    if hint.key == Hint::NO_KEY {
+        return true;
     }
+    let key = seen.key(hint.key, terms);
+    key.is_some_and(|key| *wish == Candidate::SAID || terms.has_hash(&key.values, hint.hash))
 }
 
 /// Whether values meet a wish (the protocol, section 4).
-fn is_met(wish: &Wish, form: Form, terms: &Terms, seen: &Seen) -> bool {
-    let values: &[Value] = terms.all_values();
-    let mut checks = wish.checks.iter();
-    if form == Form::Keyed && wish.has_keys {
-        checks.all(|check| {
+fn is_met(wish: Wish<'_>, meets: Meets, terms: &Terms, seen: &Seen) -> bool {
+    let Wish { mut checks, .. } = wish;
+    match meets {
+        Meets::All => checks.all(|check| {
             let key = seen.key(check.key, terms);
             key.is_some_and(|key| check.accepts_of(key, terms))
-        })
-    } else {
-        checks.any(|check| check.accepts_any_of(values, terms))
+        }),
+        Meets::Any => {
+            let values = terms.all_values();
+            checks.any(|check| check.accepts_any_of(values, terms))
+        }
     }
 }

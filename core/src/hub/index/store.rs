@@ -152,10 +152,15 @@ impl Store {
             return Joined::Full;
         };
         let cohorts = &self.cohorts;
-        if let Some(table) = table_mut(&mut self.partitions, spot.partition, spot.table) {
+        if let Some(partition) = self.partitions.get_mut(spot.partition)
+            && let Some(table) = partition.tables.get_mut(spot.table)
+        {
             table
                 .cohorts
                 .insert_unique(spread(hash), number, |&number| of_cohort(cohorts, number));
+            if let Some(key) = table.key(&self.tuple) {
+                partition.keys.hold(key);
+            }
         }
         entered(number, Some(0))
     }
@@ -190,10 +195,13 @@ impl Store {
             found.remove();
         }
         give_back(&mut table.cohorts, |&number| of_cohort(cohorts, number));
+        if let Some(key) = table.key(cohort.tuple.as_bytes()) {
+            partition.keys.release(key);
+        }
         if table.cohorts.is_empty() {
-            let shapes = partition.shapes;
+            let shapes = partition.shapes();
             partition.drop_table(cohort.table);
-            let dropped = shapes.saturating_sub(partition.shapes);
+            let dropped = shapes.saturating_sub(partition.shapes());
             self.shapes = self.shapes.saturating_sub(dropped);
             self.drop_if_empty(cohort.partition);
         }

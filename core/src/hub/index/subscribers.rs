@@ -2,7 +2,11 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::{cohort::Member, room, wish::Wish};
+use super::{
+    cohort::Member,
+    room,
+    wish::{Wish, Wishes, word},
+};
 
 /// The subscribers by their numbers.
 #[derive(Debug, Default)]
@@ -13,10 +17,19 @@ pub(super) struct Subscribers {
 /// What one subscriber has in the index.
 #[derive(Debug, Default)]
 pub(super) struct Subscriber {
-    /// One for each member that stands for it.
-    pub(super) entries: Box<[Entry]>,
-    pub(super) wishes: Option<Box<Wishes>>,
-    pub(super) subscriptions: usize,
+    /// Its entries, one for each member that stands for it, and then its [`Wishes`]: in one piece,
+    /// since there are millions of both.
+    words: Box<[u32]>,
+    entries: u32,
+    pub(super) counts: Counts,
+}
+
+/// Subscriptions, and how many of them were not entered whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) subscriptions: u32,
+    pub(super) left_out: u32,
+    pub(super) overflowed: u32,
 }
 
 /// Where a member is.
@@ -26,9 +39,56 @@ pub(super) struct Entry {
     pub(super) position: u32,
 }
 
-/// The wishes of one subscriber, in the order of their entries. Few subscribers have any.
-#[derive(Debug)]
-pub(super) struct Wishes(pub(super) Vec<Wish>);
+impl Subscriber {
+    /// `wishes` are as [`wish`](super::wish) writes them.
+    pub(super) fn new(entries: &[Entry], wishes: &[u32], counts: Counts) -> Self {
+        let entered = entries.iter().flat_map(|entry| <[u32; 2]>::from(*entry));
+        let len = entries.len().saturating_mul(2).saturating_add(wishes.len());
+        let mut words = Vec::with_capacity(len);
+        words.extend(entered);
+        words.extend_from_slice(wishes);
+        Self {
+            words: words.into(),
+            entries: word(entries.len()),
+            counts,
+        }
+    }
+
+    /// How many entries there are.
+    pub(super) const fn len(&self) -> usize {
+        self.entries as usize
+    }
+
+    fn entry(&self, at: usize) -> Option<Entry> {
+        let (pairs, _) = self.words.as_chunks::<2>();
+        let pair = pairs.get(..self.len())?.get(at)?;
+        Some(Entry::from(*pair))
+    }
+
+    fn entry_mut(&mut self, at: usize) -> Option<&mut [u32; 2]> {
+        let len = self.len();
+        let (pairs, _) = self.words.as_chunks_mut::<2>();
+        pairs.get_mut(..len)?.get_mut(at)
+    }
+
+    /// The words of its wishes.
+    fn wishes(&self) -> &[u32] {
+        let behind = self.words.get(self.len().saturating_mul(2)..);
+        behind.unwrap_or_default()
+    }
+}
+
+impl From<Entry> for [u32; 2] {
+    fn from(Entry { cohort, position }: Entry) -> Self {
+        [cohort, position]
+    }
+}
+
+impl From<[u32; 2]> for Entry {
+    fn from([cohort, position]: [u32; 2]) -> Self {
+        Self { cohort, position }
+    }
+}
 
 impl Subscribers {
     /// Takes in what a subscriber is to have, who has nothing.
@@ -49,7 +109,7 @@ impl Subscribers {
     pub(super) fn take(&mut self, number: u32) -> Subscriber {
         let subscriber = self.list.get_mut(number as usize);
         let taken = subscriber.map(core::mem::take).unwrap_or_default();
-        while (self.list.last()).is_some_and(|last| last.subscriptions == 0) {
+        while (self.list.last()).is_some_and(|last| last.counts.subscriptions == 0) {
             self.list.pop();
         }
         room::give_back(&mut self.list);
@@ -66,31 +126,44 @@ impl Subscribers {
         self.list.capacity()
     }
 
-    pub(super) fn entries(&self, number: u32) -> &[Entry] {
+    #[cfg(test)]
+    pub(super) fn entries(&self, number: u32) -> impl Iterator<Item = Entry> {
+        (0..).map_while(move |at| self.entry(number, at))
+    }
+
+    #[cfg(test)]
+    pub(super) fn counts(&self, number: u32) -> Counts {
+        self.list[number as usize].counts
+    }
+
+    /// How many words the wishes take.
+    #[cfg(test)]
+    pub(super) fn words(&self, number: u32) -> usize {
+        self.list[number as usize].wishes().len()
+    }
+
+    pub(super) fn entry(&self, number: u32, at: usize) -> Option<Entry> {
+        self.list.get(number as usize)?.entry(at)
+    }
+
+    /// Changes where a member is.
+    pub(super) fn set_entry(&mut self, member: Member, entry: Entry) {
+        let subscriber = self.list.get_mut(member.subscriber as usize);
+        let place = subscriber.and_then(|subscriber| subscriber.entry_mut(member.entry as usize));
+        if let Some(place) = place {
+            *place = entry.into();
+        }
+    }
+
+    /// The wish of a subscriber that is written there.
+    #[inline]
+    pub(super) fn wish(&self, number: u32, at: u32) -> Option<Wish<'_>> {
+        let subscriber = self.list.get(number as usize)?;
+        Wishes(subscriber.wishes().get(at as usize..)?).next()
+    }
+
+    pub(super) fn wishes(&self, number: u32) -> Wishes<'_> {
         let subscriber = self.list.get(number as usize);
-        subscriber.map_or(&[], |subscriber| &subscriber.entries)
-    }
-
-    pub(super) fn entry_mut(&mut self, member: Member) -> Option<&mut Entry> {
-        let subscriber = self.list.get_mut(member.subscriber as usize)?;
-        subscriber.entries.get_mut(member.entry as usize)
-    }
-
-    /// The subscription that a member stands for, where it is verified.
-    pub(super) fn wish(&self, member: Member) -> Option<&Wish> {
-        let wishes = self.wishes(member.subscriber);
-        let behind = wishes.partition_point(|wish| wish.first <= member.entry as usize);
-        wishes.get(behind.checked_sub(1)?)
-    }
-
-    pub(super) fn wishes(&self, number: u32) -> &[Wish] {
-        let subscriber = self.list.get(number as usize);
-        subscriber.map_or(&[], Subscriber::wishes)
-    }
-}
-
-impl Subscriber {
-    pub(super) fn wishes(&self) -> &[Wish] {
-        self.wishes.as_ref().map_or(&[], |wishes| &wishes.0)
+        Wishes(subscriber.map_or(&[], Subscriber::wishes))
     }
 }

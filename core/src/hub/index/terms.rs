@@ -71,12 +71,25 @@ impl Terms {
         values.any(|value| self.text(value) == text)
     }
 
+    /// More than the words that they take as a [wish](super::wish).
+    pub(super) fn words(&self) -> usize {
+        (self.bytes.len())
+            .saturating_add(self.keys.len().saturating_mul(2))
+            .saturating_add(self.values.len().saturating_mul(2))
+            .saturating_add(4)
+    }
+
     /// Whether one of `range` has a hash of which this is kept.
     pub(super) fn has_hash(&self, range: &Range<usize>, hash: u32) -> bool {
         self.with_hash(range, hash).next().is_some()
     }
 
-    fn with_hash(&self, range: &Range<usize>, hash: u32) -> impl Iterator<Item = &Value> {
+    /// Those of `range` of whose hash this is kept.
+    pub(super) fn with_hash(
+        &self,
+        range: &Range<usize>,
+        hash: u32,
+    ) -> impl Iterator<Item = &Value> {
         let values = self.values(range);
         let from = values.partition_point(|value| kept(value.hash) < hash);
         let from = values.get(from..).unwrap_or_default().iter();

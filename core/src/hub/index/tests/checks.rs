@@ -4,9 +4,11 @@ use alloc::collections::BTreeMap;
 
 use super::*;
 use crate::hub::index::{
+    cohort::Candidate,
     hash::spread,
     partition::{Kind, Mode},
     tuple::Parts,
+    wish::Check,
 };
 
 impl Index {
@@ -17,7 +19,7 @@ impl Index {
         let mut uses: BTreeMap<(u32, u32), usize> = BTreeMap::new();
         let (mut left_out, mut overflowed) = (0, 0);
         for subscriber in 0..u32::try_from(self.subscribers.bound()).unwrap() {
-            let entries = self.subscribers.entries(subscriber);
+            let entries: Vec<_> = self.subscribers.entries(subscriber).collect();
             for (at, entry) in entries.iter().enumerate() {
                 let cohort = self.store.cohorts.get(entry.cohort).expect("a cohort");
                 let member = cohort.members.iter().nth(entry.position as usize);
@@ -29,15 +31,23 @@ impl Index {
                 );
             }
             tuples += entries.len();
+            let counts = self.subscribers.counts(subscriber);
+            left_out += counts.left_out as usize;
+            overflowed += counts.overflowed as usize;
+            let mut words = 0;
             for wish in self.subscribers.wishes(subscriber) {
-                left_out += usize::from(wish.is_left_out);
-                overflowed += usize::from(wish.is_overflowed);
-                let partition = self.store.cohorts.get(entries[wish.first].cohort);
+                let partition = self.store.cohorts.get(entries[wish.first as usize].cohort);
                 let partition = partition.expect("a cohort").partition;
-                for check in wish.checks.iter().filter(|_| wish.has_keys) {
+                words += 2 + wish.checks.words();
+                for check in wish.checks.filter(|check| check.key != Check::NO_KEY) {
                     *uses.entry((partition, check.key)).or_default() += 1;
                 }
             }
+            assert_eq!(
+                words,
+                self.subscribers.words(subscriber),
+                "words of no wish"
+            );
         }
         assert_eq!(counters.tuples, tuples);
         assert_eq!(counters.left_out, left_out);
@@ -66,6 +76,15 @@ impl Index {
                         Parts::new(cohort.tuple.as_bytes(), table.parts).count(),
                         table.parts
                     );
+                    for candidate in cohort.members.checked() {
+                        let is_said = candidate.wish == Candidate::SAID;
+                        let subscriber = candidate.member.subscriber;
+                        let wish = self.subscribers.wish(subscriber, candidate.wish);
+                        assert_eq!(wish.is_none(), is_said, "a candidate without a wish");
+                    }
+                    if let Some(key) = table.key(cohort.tuple.as_bytes()) {
+                        *uses.entry((number, key)).or_default() += 1;
+                    }
                     let found = table
                         .cohorts
                         .find(spread(cohort.hash), |&other| other == at_cohort);
@@ -81,9 +100,9 @@ impl Index {
                     assert!(table.is_verified || names.len() == count, "somebody twice");
                 }
             }
-            assert_eq!(partition.shapes, shapes - before);
+            assert_eq!(partition.shapes(), shapes - before);
             assert_eq!(partition.unkeyed, unkeyed);
-            assert!(partition.shapes <= self.limits.shapes);
+            assert!(partition.shapes() <= self.limits.shapes);
             let used = uses.keys().filter(|(other, _)| *other == number);
             assert_eq!(partition.keys.len(), used.count(), "keys that nobody uses");
         }

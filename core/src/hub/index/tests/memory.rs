@@ -1,7 +1,10 @@
 //! What subscriptions cost, what is counted, and that memory comes back.
 
 use super::*;
-use crate::hub::index::{cohort::Cohort, partition::Kind};
+use crate::hub::index::{
+    cohort::{Candidate, Cohort},
+    partition::Kind,
+};
 
 fn channels(list: impl IntoIterator<Item = u32>) -> String {
     let list: Vec<String> = list
@@ -221,6 +224,71 @@ fn beyond_the_shapes_a_subscription_is_where_the_fewest_others_are() {
 }
 
 #[test]
+fn what_the_tuple_and_the_hint_say_is_not_verified() {
+    let no_shapes = IndexLimits {
+        shapes: 0,
+        ..IndexLimits::default()
+    };
+    // What is subscribed to; how many words are kept for it; how many candidates there are, and how
+    // many of them are verified.
+    let cases = [
+        (r#"{"a":1}"#, 0, 0, 0),
+        (r#"{"a":[1,2,3]}"#, 0, 0, 0),
+        (r#"{"a":true}"#, 0, 0, 0),
+        // Only the keys, which are used.
+        (r#"{"a":1,"b":true}"#, 2 + 2 + 2, 1, 0),
+        (r#"{"a":true,"b":true}"#, 2 + 2 + 2, 1, 0),
+        (r#"{"a":[1,2],"b":true}"#, 2 + 2 + 2, 2, 0),
+        // One of both values with its hash and its end.
+        (r#"{"a":1,"b":1}"#, 2 + 2 + (2 + 2 + 1), 1, 1),
+        (r#"{"a":1,"b":true,"c":true}"#, 2 + 2 + 2 + 2, 1, 1),
+    ];
+    for (values, words, candidates, verified) in cases {
+        let mut index = Index::new(KEY, no_shapes);
+        replace(&mut index, 0, &[target(values)]);
+        assert_eq!(index.counters().overflowed, 1, "{values}");
+        assert_eq!(index.subscribers.words(0), words, "{values}");
+        let cohorts = index.store.cohorts.iter();
+        let found: Vec<_> = cohorts
+            .flat_map(|(_, cohort)| cohort.members.checked())
+            .collect();
+        assert_eq!(found.len(), candidates, "{values}");
+        let wishes = found.iter().filter(|it| it.wish != Candidate::SAID);
+        assert_eq!(wishes.count(), verified, "{values}");
+        for (news, is_met) in [
+            (r#"{"a":1,"b":1,"c":1}"#, true),
+            (r#"{"a":1,"b":1}"#, !values.contains('c')),
+            (r#"{"a":1,"b":[],"c":1}"#, !values.contains('b')),
+            (r#"{"a":5,"b":1,"c":1}"#, values.contains(r#""a":true"#)),
+            (r#"{"b":1,"c":1}"#, false),
+        ] {
+            let expected: &[u32] = if is_met { &[0] } else { &[] };
+            let heard = recipients(&mut index, &target(news));
+            assert_eq!(heard, expected, "{values} {news}");
+        }
+    }
+}
+
+#[test]
+fn a_text_is_verified_to_its_end_where_words_are_filled() {
+    let mut index = index_with(
+        IndexLimits {
+            shapes: 0,
+            ..IndexLimits::default()
+        },
+        0,
+    );
+    let wish = |text: &str| target(&format!(r#"{{"a":"x","b":"{text}"}}"#));
+    let texts = ["", "1", "12", "123", "1234", "12345", r"1234\u0000", "123é"];
+    for (subscriber, text) in (0..).zip(texts) {
+        replace(&mut index, subscriber, &[wish(text)]);
+    }
+    for (subscriber, text) in (0..).zip(texts) {
+        assert_eq!(recipients(&mut index, &wish(text)), [subscriber], "{text}");
+    }
+}
+
+#[test]
 fn memory_comes_back_when_most_have_left() {
     for pages in [1, 3000] {
         let mut index = Index::new(KEY, IndexLimits::default());
@@ -263,7 +331,7 @@ fn a_crowd_is_not_moved_to_close_a_gap_before_enough_was_taken_out() {
     for subscriber in 300..900 {
         assert!(try_replace(&mut index, subscriber, &[channels([1000])]));
     }
-    let crowd = |index: &Index| index.subscribers.entries(899)[0].cohort;
+    let crowd = |index: &Index| index.subscribers.entry(899, 0).unwrap().cohort;
     assert_eq!(crowd(&index), 300);
     for subscriber in 0..140 {
         index.forget(subscriber);
@@ -286,11 +354,17 @@ fn a_crowd_is_moved_once_and_far_whatever_was_paid_before() {
     for subscriber in 1..600 {
         assert!(try_replace(&mut index, subscriber, &[channels([5000])]));
     }
-    let crowd = |index: &Index| index.subscribers.entries(599)[0].cohort;
-    assert_eq!(crowd(&index), 1000);
+    let crowd = |index: &Index| {
+        index
+            .subscribers
+            .entries(599)
+            .next()
+            .map(|entry| entry.cohort)
+    };
+    assert_eq!(crowd(&index), Some(1000));
     index.forget(0);
     // What was paid is enough for a hundred moves by one place each.
-    assert_eq!(crowd(&index), 0);
+    assert_eq!(crowd(&index), Some(0));
     assert_eq!(index.credit, 0);
     index.check();
     assert_eq!(recipients(&mut index, &target("5000")).len(), 599);
@@ -316,5 +390,6 @@ fn marks_survive_the_end_of_the_count() {
 #[test]
 fn a_cohort_is_small() {
     assert!(size_of::<Cohort>() <= 64);
+    assert!(size_of::<Candidate>() <= 20);
     assert!(size_of::<Subscriber>() <= 32);
 }

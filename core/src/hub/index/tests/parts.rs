@@ -17,6 +17,7 @@ const fn candidate(subscriber: u32) -> Candidate {
             subscriber,
             entry: 0,
         },
+        wish: Candidate::SAID,
         hint: Hint::NONE,
     }
 }
