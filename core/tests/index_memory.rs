@@ -12,11 +12,23 @@ fn index() -> Index {
     Index::new(HashKey([3, 4]), IndexLimits::default())
 }
 
+/// More values than are allowed by default.
+const UNLIMITED: Limits = Limits {
+    subscriptions: usize::MAX,
+    constraints: usize::MAX,
+    keys: usize::MAX,
+    values: usize::MAX,
+};
+
 fn subscribe(index: &mut Index, subscriber: u32, values: &str) {
+    subscribe_to(index, subscriber, values, &Limits::default());
+}
+
+fn subscribe_to(index: &mut Index, subscriber: u32, values: &str, limits: &Limits) {
     let text = format!(
         r#"{{"sender":"client","subscriptions":[{{"package":"p","page":"q","filters":{{"values":{values}}}}}]}}"#
     );
-    match parse(text.as_bytes(), &Limits::default()) {
+    match parse(text.as_bytes(), limits) {
         Ok(Message::Client(client)) => {
             index.replace(subscriber, &client.subscriptions().expect("a set"));
         }
@@ -90,6 +102,49 @@ fn matching_allocates_nothing_once_it_has_seen_a_notification_as_long() {
         let taken = measure(|| recipients = index.recipients(&notification).len());
         assert!(recipients >= 500, "{text}: {recipients}");
         assert_eq!(taken.count_total, 0, "{text}: {taken:?}");
+    }
+}
+
+#[test]
+fn numbers_that_stand_for_many_digits_take_a_small_multiple_of_the_message() {
+    // As many different numbers as a message of 64 KiB has room for, each as short as it can be.
+    let numbers: Vec<String> = (1..20)
+        .filter(|digits| digits % 10 != 0)
+        .flat_map(|digits| {
+            (20..1000)
+                .flat_map(move |zeros| [format!("{digits}e{zeros}"), format!("{digits}e-{zeros}")])
+        })
+        .take(9000)
+        .collect();
+    // Each of them by its tuple, and too many for that; with a shape and without.
+    let lists = [numbers[..4000].join(","), numbers.join(",")];
+    for shapes in [IndexLimits::SHAPES, 0] {
+        for list in &lists {
+            for values in [
+                format!("[{list}]"),
+                format!(r#"{{"a":[{list}]}}"#),
+                format!(r#"{{"a":[{list}],"b":[1,2]}}"#),
+            ] {
+                let limits = IndexLimits {
+                    shapes,
+                    ..IndexLimits::default()
+                };
+                let mut kept = Index::new(HashKey([3, 4]), limits);
+                // What is reused from one subscriber to the next is not what this one takes.
+                subscribe_to(&mut kept, 0, &values, &UNLIMITED);
+                kept.forget(0);
+                let taken = measure(|| subscribe_to(&mut kept, 0, &values, &UNLIMITED));
+                let times = taken.bytes_current / i64::try_from(values.len()).unwrap();
+                assert!(times <= 20, "{times} times {} bytes", values.len());
+
+                let number = &numbers[3999];
+                for (news, heard) in [(number.as_str(), 1), ("7e-999", 0), ("7e19", 0)] {
+                    let text = publication(&format!(r#"{{"a":{news},"b":2}}"#));
+                    let notification = notification(&text);
+                    assert_eq!(kept.recipients(&notification).len(), heard, "{news}");
+                }
+            }
+        }
     }
 }
 

@@ -73,6 +73,8 @@ mod target;
 mod text;
 mod word;
 
+#[cfg(feature = "alloc")]
+pub(crate) use compiled::shorten;
 pub use compiled::{
     CompiledNotification, CompiledSubscription, CompiledSubscriptions, CompiledSubscriptionsIter,
     MemoryTooSmall,

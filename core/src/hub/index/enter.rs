@@ -409,9 +409,15 @@ impl Access<'_> {
         }
     }
 
-    /// The least is the best: of equals, a value says more than that there is one.
+    /// The least is the best: few others, and not by a long list for that. Of equals, a value says
+    /// more than that there is one.
     const fn rank(&self) -> (usize, bool) {
-        (self.others, !self.is_listed)
+        let tuples = if self.is_listed {
+            self.key.values.end.saturating_sub(self.key.values.start)
+        } else {
+            1
+        };
+        (self.others.saturating_add(tuples), !self.is_listed)
     }
 
     /// The constraint itself, which accepts one value.

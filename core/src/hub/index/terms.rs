@@ -1,10 +1,16 @@
 //! A filter as the index reads it: keys and values by their canonical bytes, and hashed, each once.
+//!
+//! Of a value that is longer than [`LONG`] the runs of zeros are shortened: `1e1000` is not to take a
+//! kilobyte. That has a byte that no other value has, so that different values stay different.
 
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::hash::{Hasher, kept};
-use crate::notify::{Accepts, Keyed, Scalar, Scalars, Text};
+use crate::notify::{Accepts, Keyed, Scalar, Scalars, Text, shorten};
+
+/// In bytes: identifiers as people write them are not looked at for zeros.
+const LONG: usize = 40;
 
 /// The keys and values of one filter. It is reused for the next one, so that reading allocates
 /// nothing once it has been long enough.
@@ -183,11 +189,24 @@ impl Terms {
     fn read_scalar(&mut self, scalar: Scalar<'_>, hasher: &Hasher) {
         let start = self.bytes.len();
         match scalar.as_canonical() {
-            Some(bytes) => self.bytes.extend_from_slice(bytes),
-            None => self.bytes.extend(scalar.canonical()),
+            Some(bytes) if bytes.len() <= LONG => self.bytes.extend_from_slice(bytes),
+            Some(bytes) => self.shortened(bytes.iter().copied()),
+            None if scalar.canonical().nth(LONG).is_none() => {
+                self.bytes.extend(scalar.canonical());
+            }
+            None => self.shortened(scalar.canonical()),
         }
         let value = self.hashed(start, hasher);
         self.values.push(value);
+    }
+
+    /// Writes a long value.
+    fn shortened(&mut self, canonical: impl Iterator<Item = u8>) {
+        // It always goes on.
+        let _ = shorten(canonical, &mut |byte| {
+            self.bytes.push(byte);
+            Some(())
+        });
     }
 
     /// What was written from `start` on.

@@ -51,7 +51,10 @@ fn scalar_len(scalar: &Scalar<'_>) -> usize {
 
 /// Gives the bytes to `put`, with each longest run of at least [`SHORTEST_RUN`] zeros as [`ZEROS`]
 /// and its length. `bytes` are UTF-8 or the byte of a literal, so none of them is [`ZEROS`].
-fn shorten(bytes: impl Iterator<Item = u8>, put: &mut impl FnMut(u8) -> Option<()>) -> Option<()> {
+pub(crate) fn shorten(
+    bytes: impl Iterator<Item = u8>,
+    put: &mut impl FnMut(u8) -> Option<()>,
+) -> Option<()> {
     let mut zeros: usize = 0;
     for byte in bytes {
         if byte == b'0' {

@@ -22,6 +22,8 @@ mod sort;
 mod write;
 
 pub(super) use bytes::shift_down;
+#[cfg(feature = "alloc")]
+pub(crate) use bytes::shorten;
 #[cfg(test)]
 pub(super) use bytes::{SHORTEST_RUN, ZEROS};
 #[cfg(test)]

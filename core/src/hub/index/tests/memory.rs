@@ -238,9 +238,10 @@ fn what_the_tuple_and_the_hint_say_is_not_verified() {
         // Only the keys, which are used.
         (r#"{"a":1,"b":true}"#, 2 + 2 + 2, 1, 0),
         (r#"{"a":true,"b":true}"#, 2 + 2 + 2, 1, 0),
-        (r#"{"a":[1,2],"b":true}"#, 2 + 2 + 2, 2, 0),
         // One of both values with its hash and its end.
         (r#"{"a":1,"b":1}"#, 2 + 2 + (2 + 2 + 1), 1, 1),
+        // Nobody else has either key, and one tuple is less than two.
+        (r#"{"a":[1,2],"b":true}"#, 2 + (2 + 2 * 2 + 2) + 2, 1, 1),
         (r#"{"a":1,"b":true,"c":true}"#, 2 + 2 + 2 + 2, 1, 1),
     ];
     for (values, words, candidates, verified) in cases {

@@ -176,3 +176,38 @@ fn of_duplicate_keys_the_last_one_counts_on_both_sides() {
     assert!(values_meet("2", overridden));
     assert!(values_meet(r#"{"a":2}"#, overridden));
 }
+
+#[test]
+fn long_values_with_many_zeros_are_told_apart_by_how_many_there_are() {
+    let zeros = |count| "0".repeat(count);
+    // Around the length from which runs are shortened, and far beyond it.
+    for count in [3, 4, 38, 39, 40, 41, 42, 127, 128, 1000] {
+        for (text, number, other) in [
+            (
+                format!("1{}", zeros(count)),
+                format!("1e{count}"),
+                format!("1e{}", count + 1),
+            ),
+            (
+                format!("-0.{}7", zeros(count)),
+                format!("-7e-{}", count + 1),
+                format!("7e-{}", count + 1),
+            ),
+            (
+                format!("x{}", zeros(count)),
+                format!(r#""x{}""#, zeros(count)),
+                format!(r#""x{}""#, zeros(count + 1)),
+            ),
+        ] {
+            let mut index = Index::new(KEY, IndexLimits::default());
+            replace(&mut index, 0, &[target(&format!(r#"{{"a":"{text}"}}"#))]);
+            replace(&mut index, 1, &[target(&format!(r#"{{"a":{number}}}"#))]);
+            let hear = |index: &mut Index, value: &str| {
+                recipients(index, &target(&format!(r#"{{"a":{value}}}"#)))
+            };
+            assert_eq!(hear(&mut index, &number), [0, 1], "{number}");
+            assert_eq!(hear(&mut index, &format!(r#""{text}""#)), [0, 1], "{text}");
+            assert!(hear(&mut index, &other).is_empty(), "{other}");
+        }
+    }
+}
