@@ -257,7 +257,7 @@ impl Entering<'_> {
         let add = || partition.and_then(|partition| partition.add(access.kind()));
         let found = ByRarest {
             said: says.then_some(access.number),
-            has_others: !(is_only && says),
+            has_others: !is_only,
         };
         let Some(table) = access.table.or_else(add) else {
             self.joining.lose();

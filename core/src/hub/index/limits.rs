@@ -1,7 +1,7 @@
 //! What subscribers may take of an index, and what they have taken.
 
 /// Upper limits on what subscriptions may make an index do. Beyond them nothing is refused: it is
-/// found by fewer of its values, or of none, and then verified.
+/// found by fewer of its values, or of none, and then verified where these do not say all of it.
 ///
 /// A match takes at most one look-up for each shape of its partition, and a subscription at most so
 /// many tuples, whatever peers ask for.

@@ -279,13 +279,47 @@ fn a_text_is_verified_to_its_end_where_words_are_filled() {
         },
         0,
     );
-    let wish = |text: &str| target(&format!(r#"{{"a":"x","b":"{text}"}}"#));
-    let texts = ["", "1", "12", "123", "1234", "12345", r"1234\u0000", "123é"];
+    let texts = [
+        "",
+        "1",
+        "12",
+        "123",
+        r"123\u0000",
+        "1234",
+        "12345",
+        r"12345\u0000\u0000",
+        "123é",
+    ];
+    // Each is found by its own `a`, so that it is `b` that is verified.
     for (subscriber, text) in (0..).zip(texts) {
-        replace(&mut index, subscriber, &[wish(text)]);
+        let wish = format!(r#"{{"a":{subscriber},"b":"{text}"}}"#);
+        replace(&mut index, subscriber, &[target(&wish)]);
     }
     for (subscriber, text) in (0..).zip(texts) {
-        assert_eq!(recipients(&mut index, &wish(text)), [subscriber], "{text}");
+        let news = target(&format!(r#"{{"a":[0,1,2,3,4,5,6,7,8],"b":"{text}"}}"#));
+        assert_eq!(recipients(&mut index, &news), [subscriber], "{text}");
+    }
+}
+
+#[test]
+fn a_list_that_is_found_by_its_key_alone_is_verified() {
+    let limits = IndexLimits {
+        shapes: 0,
+        expansion: 0,
+        tuples: 1,
+    };
+    for values in [
+        r#"{"a":[1,2,3]}"#,
+        r#"{"a":[1,2,3],"b":true}"#,
+        r#"{"b":true,"a":[1,2,3]}"#,
+    ] {
+        let mut index = Index::new(KEY, limits);
+        replace(&mut index, 0, &[target(values)]);
+        let heard = |index: &mut Index, a: u32| {
+            recipients(index, &target(&format!(r#"{{"a":{a},"b":0}}"#)))
+        };
+        assert_eq!(heard(&mut index, 2), [0], "{values}");
+        assert!(heard(&mut index, 9).is_empty(), "{values}");
     }
 }
 
