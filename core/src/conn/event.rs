@@ -12,12 +12,13 @@ use super::Violation;
 pub enum Event<'b> {
     /// A piece of a message (sections 5.4 and 5.6); an [`Assembler`](super::Assembler) makes it whole.
     Data(Data<'b>),
-    /// A Ping and its payload, at most 125 bytes (section 5.5.2); [`poll_transmit`](super::Connection::poll_transmit) has the answer.
+    /// A Ping and its payload, at most 125 bytes (section 5.5.2);
+    /// [`poll_transmit`](super::Connection::poll_transmit) has the answer.
     Ping(&'b [u8]),
     /// A Pong and its payload, at most 125 bytes, asked for or not (section 5.5.3).
     Pong(&'b [u8]),
-    /// A Close, `None` if it has no code (section 5.5.1): nothing more will be heard. [`poll_transmit`](super::Connection::poll_transmit) has
-    /// the answer.
+    /// A Close, `None` if it has no code (section 5.5.1): nothing more will be heard.
+    /// [`poll_transmit`](super::Connection::poll_transmit) has the answer.
     Close(Option<ClosePayload<'b>>),
 }
 
@@ -55,7 +56,8 @@ impl fmt::Debug for Data<'_> {
 pub enum Transmit<'o> {
     /// Send these bytes: one whole frame.
     Bytes(&'o [u8]),
-    /// When everything is sent, shut down the writing direction (a FIN), and go on reading (section 7.1.1).
+    /// When everything is sent, shut down the writing direction (a FIN), and go on reading (section
+    /// 7.1.1).
     ShutdownWrite,
     /// Send what is queued as far as it goes without waiting, then drop the transport.
     Disconnect,

@@ -212,7 +212,7 @@ impl<'a> Notification<'a> {
         let bytes = size.fill(memory, |out, scratch| {
             write::notification(self, out, scratch)
         })?;
-        Ok(CompiledNotification { bytes })
+        Ok(CompiledNotification::trusted(bytes))
     }
 }
 
@@ -240,7 +240,7 @@ impl<M: AsRef<[u8]>> CompiledNotification<M> {
         self.bytes.as_ref()
     }
 
-    #[cfg(test)]
+    /// `bytes` must be those of a compiled notification.
     pub(super) const fn trusted(bytes: M) -> Self {
         Self { bytes }
     }

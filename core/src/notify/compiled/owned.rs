@@ -23,7 +23,7 @@ impl Notification<'_> {
         let bytes = fill(Size::of_notification(self), |out, scratch| {
             write::notification(self, out, scratch)
         });
-        CompiledNotification { bytes }
+        CompiledNotification::trusted(bytes)
     }
 }
 
