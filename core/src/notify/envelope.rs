@@ -112,6 +112,8 @@ struct Members<'a> {
     subscriptions: Option<Value<'a>>,
     token: Option<Value<'a>>,
     notification: Option<Value<'a>>,
+    /// Which is the server's own to put in front (the protocol, section 6).
+    position: Option<Value<'a>>,
 }
 
 impl<'a> Members<'a> {
@@ -126,6 +128,8 @@ impl<'a> Members<'a> {
             &mut self.kind
         } else if name.is("token") {
             &mut self.token
+        } else if name.is(POSITION) {
+            &mut self.position
         } else {
             return;
         };
@@ -171,6 +175,9 @@ impl<'a> Members<'a> {
     }
 
     fn notification(&self, limits: &Limits) -> Result<Notification<'a>, Refusal> {
+        if self.position.is_some() {
+            return Err(refuse(POSITION, Problem::NotTheirs));
+        }
         match self.notification {
             None => Err(refuse("notification", Problem::Missing("an object"))),
             Some(value) if value.kind() == Kind::Object => {
@@ -193,6 +200,7 @@ impl<'a> Members<'a> {
 
 pub(super) const CLIENT: &str = "client";
 pub(super) const SERVER: &str = "server";
+pub(super) const POSITION: &str = "position";
 
 fn is_string(value: Option<Value<'_>>, text: &str) -> bool {
     value

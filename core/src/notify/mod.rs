@@ -60,6 +60,7 @@ mod limits;
 mod matches;
 mod notification;
 mod number;
+mod position;
 #[cfg(feature = "fast")]
 mod quick;
 mod raw;
@@ -87,8 +88,9 @@ pub use grant::{Grant, Grants, GrantsIter};
 pub use json::MAX_DEPTH;
 pub use limits::Limits;
 pub use matches::matches;
-pub use notification::Notification;
+pub use notification::{Located, Notification};
 pub use number::{MAX_NUMBER_LEN, Number};
+pub use position::Position;
 pub use refusal::{ErrorCode, Refusal};
 pub use reply::{BufferTooSmall, MAX_REPLY_LEN, Reply};
 pub use scalar::{Canonical, Scalar};

@@ -5,7 +5,7 @@
 //! can only be to accept too much, or to find something else; the tests hold one against the other.
 
 use super::{
-    envelope::{CLIENT, ClientMessage, Message, SERVER},
+    envelope::{CLIENT, ClientMessage, Message, POSITION, SERVER},
     json::MAX_DEPTH,
     limits::Limits,
     notification::Notification,
@@ -24,6 +24,9 @@ pub(super) fn message<'a>(text: &'a [u8], limits: &Limits) -> Option<Message<'a>
     let sender = found.sender?.as_bytes();
     let is = |expected: &str| matches!(sender, [b'"', it @ .., b'"'] if it == expected.as_bytes());
     if is(SERVER) {
+        if found.has_position {
+            return None;
+        }
         let notification = Notification::from_members(&found.target?, limits)?;
         return Some(Message::Publication(notification));
     }
@@ -49,6 +52,7 @@ struct Found<'a> {
     /// The members of the notification.
     target: Option<Members<'a>>,
     subscriptions: Option<Subscriptions<'a>>,
+    has_position: bool,
 }
 
 impl<'a> Found<'a> {
@@ -75,7 +79,10 @@ impl<'a> Found<'a> {
                 let member = match name {
                     b"sender" => &mut found.sender,
                     b"token" => &mut found.token,
-                    _ => return Some(rest),
+                    _ => {
+                        found.has_position |= name == POSITION.as_bytes();
+                        return Some(rest);
+                    }
                 };
                 *member = Some(Value::trusted(before(from, rest)));
                 Some(rest)

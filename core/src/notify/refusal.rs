@@ -174,6 +174,7 @@ impl fmt::Display for Refusal {
             Problem::Missing(expected) => write!(f, "is missing; it must be {expected}"),
             Problem::WrongType(expected) => write!(f, "has the wrong type; it must be {expected}"),
             Problem::UnknownSender => write!(f, "is unknown; it must be {SENDERS}"),
+            Problem::NotTheirs => f.write_str("is the server's to set; leave it out"),
             Problem::NotUnicode => write!(f, "is not Unicode text; {WHOLE_PAIRS}"),
             Problem::KeyNotUnicode => {
                 write!(f, "has a key that is not Unicode text; {WHOLE_PAIRS}")
@@ -212,6 +213,8 @@ pub(super) enum Problem {
     /// With what it must be.
     WrongType(&'static str),
     UnknownSender,
+    /// A member that only the server may set.
+    NotTheirs,
     NotUnicode,
     KeyNotUnicode,
     NumberTooLong,

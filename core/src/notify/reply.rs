@@ -4,7 +4,10 @@ use core::{error::Error, fmt};
 
 use serde::{Serialize, Serializer};
 
-use super::refusal::{PATH_CAPACITY, Refusal};
+use super::{
+    position::Position,
+    refusal::{PATH_CAPACITY, Refusal},
+};
 
 /// A message of the server itself (the protocol, section 5).
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +17,20 @@ pub enum Reply<'a> {
     Pong,
     /// The answer to a message that is not accepted.
     Error(&'a Refusal),
+    /// The answer to a subscription in a v1 session.
+    Subscribed {
+        /// How many subscriptions there are now.
+        count: usize,
+        /// The last notification before them: they are met by those behind it.
+        position: Position,
+    },
+    /// The answer to a publication in a v1 session, which has been handed out.
+    Published {
+        /// Where it is in the order of all.
+        position: Position,
+        /// How many connections it was queued for.
+        recipients: u64,
+    },
 }
 
 /// The longest reply in bytes: a buffer of this size fits every [`Reply`].
@@ -46,6 +63,25 @@ impl Serialize for Reply<'_> {
                 }
                 .serialize(serializer)
             }
+            Self::Subscribed { count, position } => SubscribedMessage {
+                sender: "server",
+                subscribed: SubscribedBody {
+                    count: *count,
+                    position: *position,
+                },
+            }
+            .serialize(serializer),
+            Self::Published {
+                position,
+                recipients,
+            } => PublishedMessage {
+                sender: "server",
+                published: PublishedBody {
+                    position: *position,
+                    recipients: *recipients,
+                },
+            }
+            .serialize(serializer),
         }
     }
 }
@@ -90,6 +126,30 @@ struct ErrorBody<'a> {
     message: Displayed<'a>,
     #[serde(skip_serializing_if = "str::is_empty")]
     path: &'a str,
+}
+
+#[derive(Serialize)]
+struct SubscribedMessage {
+    sender: &'static str,
+    subscribed: SubscribedBody,
+}
+
+#[derive(Serialize)]
+struct SubscribedBody {
+    count: usize,
+    position: Position,
+}
+
+#[derive(Serialize)]
+struct PublishedMessage {
+    sender: &'static str,
+    published: PublishedBody,
+}
+
+#[derive(Serialize)]
+struct PublishedBody {
+    position: Position,
+    recipients: u64,
 }
 
 /// A refusal as its text.
