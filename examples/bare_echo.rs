@@ -120,7 +120,7 @@ fn open(socket: &mut TcpStream, buffer: &mut [u8; ROOM]) -> io::Result<Option<us
                 buffer.copy_within(consumed..filled, 0);
                 return Ok(Some(filled - consumed));
             }
-            Answer::Refused { response, .. } => {
+            Answer::Refused { response, .. } | Answer::Declined { response, .. } => {
                 socket.write_all(response)?;
                 linger(socket)?;
                 break;

@@ -27,6 +27,9 @@ impl Instant {
     /// The origin itself.
     pub const ZERO: Self = Self(0);
 
+    /// The latest moment, which never comes.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// The moment `micros` microseconds after the origin.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {

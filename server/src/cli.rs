@@ -1,8 +1,12 @@
 //! The command line.
 
+use core::time::Duration;
 use std::{net::SocketAddr, path::PathBuf};
 
+use campanile_smol::server::Options;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::limits::Limits;
 
 /// A real-time notification server: clients subscribe over WebSocket, a back end publishes,
 /// and exactly the clients concerned hear it.
@@ -21,6 +25,28 @@ pub(crate) struct Arguments {
     /// How much to log, on standard error
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
     pub(crate) log: Level,
+
+    /// Threads that serve, each its share of the connections; 0 takes one for each processor
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) shards: usize,
+
+    /// Seconds over which the connections are closed when the server is told to end; few take less
+    #[arg(long, value_name = "SECONDS", default_value_t = Options::DRAIN_WINDOW.as_secs())]
+    pub(crate) drain: u64,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+impl Arguments {
+    /// How to serve.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            shards: self.shards,
+            drain_window: Duration::from_secs(self.drain),
+            ..self.limits.options()
+        }
+    }
 }
 
 /// What this program does besides serving.
@@ -79,7 +105,11 @@ Examples:
 Publishing is accepted from loopback addresses only. Behind a proxy on this machine
 every client has one, so keep such a proxy from forwarding to it.
 
-Exit codes: 0 after --help and --version, 1 cannot serve, 2 wrong arguments.";
+SIGTERM or SIGINT (Ctrl-C) ends the server: it accepts no more connections, closes those that there
+are with 1001, and leaves when all are gone. A second one ends it at once.
+
+Exit codes: 0 when told to end, and after --help and --version; 1 cannot serve, or told twice to end;
+2 wrong arguments.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:

@@ -42,7 +42,7 @@ fn answer(arguments: &ExplainArguments) -> Result<bool, String> {
         );
     }
     let (subscriptions, notification) = (read(subscribing)?, read(publishing)?);
-    let limits = Options::default().message;
+    let limits = Options::default().hub.message;
     let subscriptions = parse_subscriptions(&subscriptions, &limits)
         .map_err(|reason| format!("{}: {reason}", name(subscribing)))?;
     let notification = parse_notification(&notification, &limits)

@@ -2,7 +2,8 @@
 
 use std::io::{self, IsTerminal as _};
 
-use campanile_smol::{Refused, server::Fact};
+use campanile_core::{conn::OpeningError, hub};
+use campanile_smol::server::Fact;
 use tracing::{Level, debug, error, info, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
@@ -33,18 +34,33 @@ pub(crate) fn init(level: Level) -> WorkerGuard {
 /// are logged; never values or tokens.
 pub(crate) fn record(fact: &Fact<'_>) {
     match fact {
-        Fact::Connected { connection, peer } => info!(connection, %peer, "connected"),
+        Fact::Session(fact) => record_session(fact),
+        Fact::TurnedAway { peer, reason } => warn!(%peer, %reason, "connection declined"),
+        Fact::AcceptFailed { error } => error!(%error, "cannot accept connections"),
+        Fact::Draining => info!("shutting down"),
+        _ => {}
+    }
+}
+
+fn record_session(fact: &hub::Fact<'_>) {
+    use hub::Fact;
+    match fact {
+        Fact::Connected {
+            connection,
+            peer,
+            version,
+        } => info!(connection, %peer, %version, "connected"),
         Fact::HandshakeFailed {
             peer,
-            refused: Refused::BadRequest(bad),
+            error: OpeningError::BadRequest(bad),
         } => warn!(
             %peer,
             status = bad.status(),
             reason = first_sentence(&bad.to_string()),
             "handshake refused"
         ),
-        Fact::HandshakeFailed { peer, refused } => {
-            debug!(%peer, reason = %refused, "handshake failed");
+        Fact::HandshakeFailed { peer, error } => {
+            debug!(%peer, reason = %error, "handshake failed");
         }
         Fact::Subscribed {
             connection,
@@ -53,12 +69,14 @@ pub(crate) fn record(fact: &Fact<'_>) {
         Fact::Published {
             connection,
             notification,
+            position,
             bytes,
             recipients,
         } => info!(
             connection,
             package = ?notification.package(),
             page = ?notification.page(),
+            %position,
             bytes,
             recipients,
             "notification"
@@ -82,13 +100,16 @@ pub(crate) fn record(fact: &Fact<'_>) {
             "protocol violation"
         ),
         Fact::SlowConsumer { connection } => warn!(connection, "slow consumer"),
+        Fact::Dropped {
+            connection,
+            notifications,
+        } => warn!(connection, notifications, "slow consumer, dropped the oldest"),
         Fact::Disconnected { connection, cause } => info!(
             connection,
             code = cause.code(),
             cause = cause.to_string(),
             "disconnected"
         ),
-        Fact::AcceptFailed { error } => error!(%error, "cannot accept connections"),
         _ => {}
     }
 }

@@ -3,7 +3,9 @@
 mod cli;
 mod descriptors;
 mod explain;
+mod limits;
 mod log;
+mod stop;
 
 use std::{
     io::{self, Write as _},
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
         return explain::run(arguments);
     }
     let _log = log::init(arguments.log.into());
-    match serve(arguments.listen) {
+    match serve(arguments.listen, &arguments.options()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             // Where even this cannot be written, the exit code has to do.
@@ -34,17 +36,17 @@ fn main() -> ExitCode {
 /// 4096 by default): after a restart all clients come back at once.
 const BACKLOG: i32 = 4096;
 
-/// Serves for ever; the error is a line for the person who started the server.
-fn serve(address: SocketAddr) -> Result<(), String> {
+/// Serves until it is told to end; the error is a line for the person who started the server.
+fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     let listener =
         TcpListener::bind(address).map_err(|error| refusal_to_listen(address, &error))?;
     // Where that is refused, what `bind` asked for stands.
     let _ = rustix::net::listen(&listener, BACKLOG);
     let local = listener.local_addr().unwrap_or(address);
-    let options = Options::default();
     descriptors::raise_limit();
-    announce(local, &options);
-    server::serve(listener, options, log::record)
+    let stop = stop::signalled().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    announce(local, options);
+    server::serve(listener, *options, log::record, stop)
         .map_err(|error| format!("cannot serve on {local}: {error}"))
 }
 

@@ -5,7 +5,7 @@ use core::{fmt, mem};
 
 use crate::{
     Instant,
-    handshake::{Limits, RESPONSE_BYTES},
+    handshake::{Limits, RESPONSE_BYTES, Reply, Verdict},
     wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
 };
 
@@ -220,7 +220,7 @@ impl<R: Role> Buffered<R> {
     #[cold]
     fn opened(&mut self, mut opening: Box<Opening<R>>, now: Instant) -> Option<Box<Opening<R>>> {
         let mut out = [0; RESPONSE_BYTES];
-        match opening.answer(&mut out, now) {
+        match opening.answer(&mut out, now, |_| Verdict::Accept(Reply::default())) {
             None => Some(opening),
             Some((response, None)) => {
                 self.outgoing.bytes.extend_from_slice(response);

@@ -36,6 +36,8 @@ pub use incoming::Events;
 pub use input::Input;
 pub use masks::HashedMasks;
 #[cfg(feature = "alloc")]
+pub(crate) use opening::Opening;
+#[cfg(feature = "alloc")]
 pub use opening::{OpeningError, Refused};
 pub use role::{Client, MaskSource, Role, Server};
 pub use send::Prepared;

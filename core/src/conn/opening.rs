@@ -1,14 +1,14 @@
-//! The opening handshake of a server's [`Buffered`](super::Buffered), which is gone when the
-//! connection is open.
+//! The opening handshake of a server's [`Buffered`](super::Buffered) or of a hub's session, which
+//! is gone when the connection is open.
 
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use crate::{
     Instant,
     handshake::{
         Answer, BadRequest, HANDSHAKE_TIME, LINGER_BYTES, LINGER_TIME, Limits, RESPONSE_BYTES,
-        ServerHandshake,
+        Request, ServerHandshake, Verdict,
     },
 };
 
@@ -24,7 +24,9 @@ const STEP: usize = 1024;
 pub enum OpeningError {
     /// The request is not one for a WebSocket; the client is told.
     BadRequest(BadRequest),
-    /// The request was not complete within [`HANDSHAKE_TIME`].
+    /// The request is valid and was declined with this HTTP status; the client is told.
+    Declined(u16),
+    /// The request was not complete within [`HANDSHAKE_TIME`], or the time that was set instead.
     TimedOut,
     /// The transport ended or failed first.
     Lost,
@@ -34,11 +36,8 @@ impl fmt::Display for OpeningError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadRequest(bad) => bad.fmt(f),
-            Self::TimedOut => write!(
-                f,
-                "the request was not complete within {} s",
-                HANDSHAKE_TIME.as_secs()
-            ),
+            Self::Declined(status) => write!(f, "the request was declined with status {status}"),
+            Self::TimedOut => f.write_str("the request was not complete in time"),
             Self::Lost => f.write_str("the connection was lost before the request was complete"),
         }
     }
@@ -54,6 +53,8 @@ impl core::error::Error for OpeningError {}
 pub enum Refused<E> {
     /// The request is not one for a WebSocket; the answer was sent.
     BadRequest(BadRequest),
+    /// The request is valid and was declined with this HTTP status; the answer was sent.
+    Declined(u16),
     /// The request was not complete within [`HANDSHAKE_TIME`].
     TimedOut,
     /// The transport ended or failed first.
@@ -66,6 +67,7 @@ impl<E> Refused<E> {
     pub fn new(error: Option<OpeningError>, lost: E) -> Self {
         match error {
             Some(OpeningError::BadRequest(bad)) => Self::BadRequest(bad),
+            Some(OpeningError::Declined(status)) => Self::Declined(status),
             Some(OpeningError::TimedOut) => Self::TimedOut,
             Some(OpeningError::Lost) | None => Self::Lost(lost),
         }
@@ -76,6 +78,7 @@ impl<E: fmt::Display> fmt::Display for Refused<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadRequest(bad) => bad.fmt(f),
+            Self::Declined(status) => OpeningError::Declined(*status).fmt(f),
             Self::TimedOut => OpeningError::TimedOut.fmt(f),
             Self::Lost(error) => write!(f, "the connection was lost: {error}"),
         }
@@ -84,7 +87,7 @@ impl<E: fmt::Display> fmt::Display for Refused<E> {
 
 impl<E: fmt::Debug + fmt::Display> core::error::Error for Refused<E> {}
 
-pub(super) struct Opening<R> {
+pub(crate) struct Opening<R> {
     /// For the connection to come.
     pub(super) role: R,
     pub(super) config: Config,
@@ -101,12 +104,23 @@ enum Stage {
     /// The request is to be complete by then.
     Reading(Instant),
     /// The client may read our no until then, and send so many bytes meanwhile, which are dropped.
-    Lingering(BadRequest, Instant, usize),
+    Lingering(OpeningError, Instant, usize),
     Over(OpeningError),
 }
 
 impl<R> Opening<R> {
     pub(super) fn new(role: R, config: &Config, limits: Limits, now: Instant) -> Self {
+        Self::within(HANDSHAKE_TIME, role, config, limits, now)
+    }
+
+    /// The same for a request that is to be complete within `time`.
+    pub(crate) fn within(
+        time: Duration,
+        role: R,
+        config: &Config,
+        limits: Limits,
+        now: Instant,
+    ) -> Self {
         Self {
             role,
             config: *config,
@@ -115,7 +129,7 @@ impl<R> Opening<R> {
             buffer: Vec::new(),
             filled: 0,
             understood: true,
-            stage: Stage::Reading(now.after(HANDSHAKE_TIME)),
+            stage: Stage::Reading(now.after(time)),
         }
     }
 
@@ -125,7 +139,7 @@ impl<R> Opening<R> {
 
     /// Where the next bytes go. As long as there is no verdict there are fewer of them than a head
     /// may have, so this is not empty once all of them were looked at.
-    pub(super) fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.is_over() {
             self.filled = 0; // whatever comes is dropped
         }
@@ -137,16 +151,16 @@ impl<R> Opening<R> {
         self.buffer.get_mut(self.filled..).unwrap_or_default()
     }
 
-    pub(super) fn received(&mut self, count: usize) {
+    pub(crate) fn received(&mut self, count: usize) {
         match &mut self.stage {
             Stage::Reading(_) => {
                 self.filled = self.filled.saturating_add(count).min(self.buffer.len());
                 self.understood &= count == 0;
             }
-            Stage::Lingering(bad, _, left) => {
+            Stage::Lingering(error, _, left) => {
                 *left = left.saturating_sub(count);
                 if *left == 0 {
-                    self.stage = Stage::Over(OpeningError::BadRequest(*bad));
+                    self.stage = Stage::Over(*error);
                 }
             }
             Stage::Over(_) => {}
@@ -154,72 +168,70 @@ impl<R> Opening<R> {
     }
 
     /// The transport has delivered its last byte, or failed. Whether that is news.
-    pub(super) const fn lost(&mut self) -> bool {
+    pub(crate) const fn lost(&mut self) -> bool {
         let error = match self.stage {
             Stage::Reading(_) => OpeningError::Lost,
-            Stage::Lingering(bad, ..) => OpeningError::BadRequest(bad),
-            Stage::Over(error) => error,
+            Stage::Lingering(error, ..) | Stage::Over(error) => error,
         };
         let news = matches!(self.stage, Stage::Reading(_));
         self.stage = Stage::Over(error);
         news
     }
 
-    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) const fn poll_timeout(&self) -> Option<Instant> {
         match self.stage {
             Stage::Reading(until) | Stage::Lingering(_, until, _) => Some(until),
             Stage::Over(_) => None,
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         match self.stage {
             Stage::Reading(until) if now >= until => {
                 self.stage = Stage::Over(OpeningError::TimedOut);
             }
-            Stage::Lingering(bad, until, _) if now >= until => {
-                self.stage = Stage::Over(OpeningError::BadRequest(bad));
-            }
+            Stage::Lingering(error, until, _) if now >= until => self.stage = Stage::Over(error),
             Stage::Reading(_) | Stage::Lingering(..) | Stage::Over(_) => {}
         }
     }
 
-    /// Looks at what has arrived by `now`. Gives what is to be said to it and, if that opens the
-    /// connection, the bytes which came behind the request.
-    pub(super) fn answer<'o>(
+    /// Looks at what has arrived by `now`, and does as `judge` says of a request that is valid.
+    /// Gives what is to be said to it and, if that opens the connection, the bytes which came behind
+    /// the request.
+    pub(crate) fn answer<'o>(
         &mut self,
         out: &'o mut [u8; RESPONSE_BYTES],
         now: Instant,
+        judge: impl for<'b> FnOnce(&Request<'_, 'b>) -> Verdict<'b>,
     ) -> Option<(&'o [u8], Option<&[u8]>)> {
         if !matches!(self.stage, Stage::Reading(_)) || self.understood {
             return None;
         }
         self.understood = true;
         let received = self.buffer.get(..self.filled).unwrap_or_default();
-        match self.handshake.answer(received, out) {
-            Answer::Partial => None,
+        let (error, response) = match self.handshake.answer_as(received, out, judge) {
+            Answer::Partial => return None,
             Answer::Accepted { consumed, response } => {
                 let behind = received.get(consumed..).unwrap_or_default();
-                Some((response, Some(behind)))
+                return Some((response, Some(behind)));
             }
-            Answer::Refused { bad, response } => {
-                self.filled = 0;
-                self.stage = Stage::Lingering(bad, now.after(LINGER_TIME), LINGER_BYTES);
-                Some((response, None))
-            }
-        }
+            Answer::Refused { bad, response } => (OpeningError::BadRequest(bad), response),
+            Answer::Declined { status, response } => (OpeningError::Declined(status), response),
+        };
+        self.filled = 0;
+        self.stage = Stage::Lingering(error, now.after(LINGER_TIME), LINGER_BYTES);
+        Some((response, None))
     }
 
-    pub(super) const fn is_over(&self) -> bool {
+    pub(crate) const fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over(_))
     }
 
     /// Why the connection will not open.
-    pub(super) const fn error(&self) -> Option<OpeningError> {
+    pub(crate) const fn error(&self) -> Option<OpeningError> {
         match self.stage {
             Stage::Reading(_) => None,
-            Stage::Lingering(bad, ..) => Some(OpeningError::BadRequest(bad)),
-            Stage::Over(error) => Some(error),
+            Stage::Lingering(error, ..) | Stage::Over(error) => Some(error),
         }
     }
 }

@@ -1,9 +1,18 @@
-//! The whole answer to a request, for servers that take every valid one.
+//! The whole answer to a request.
 
 use super::{
-    BadRequest, DEFAULT_HEADERS, EMPTY_HEADER, RESPONSE_BYTES, Reply, ServerHandshake, Status,
-    accept, reject,
+    BadRequest, DEFAULT_HEADERS, EMPTY_HEADER, RESPONSE_BYTES, Refusal, Reply, Request,
+    ServerHandshake, Status, accept, refuse, reject,
 };
+
+/// What a server thinks of a valid request ([`ServerHandshake::answer_as`]).
+#[derive(Clone, Copy, Debug)]
+pub enum Verdict<'r> {
+    /// The connection is opened, on these terms.
+    Accept(Reply<'r>),
+    /// It is not.
+    Refuse(Refusal<'r>),
+}
 
 /// What a server has to do about the bytes it has received so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +34,13 @@ pub enum Answer<'o> {
         /// Tells it to the client.
         response: &'o [u8],
     },
+    /// The request is valid, and the [`Verdict`] was no. Send the response and close, likewise.
+    Declined {
+        /// The HTTP status.
+        status: u16,
+        /// Tells why to the client.
+        response: &'o [u8],
+    },
 }
 
 impl ServerHandshake {
@@ -34,24 +50,41 @@ impl ServerHandshake {
     /// size is enough for any request.
     ///
     /// It takes every valid request, with [`DEFAULT_HEADERS`] header fields at most, and agrees to
-    /// no subprotocol and no extension. A server that judges requests by their origin, path or
-    /// credentials, or that wants other slots, calls [`receive`](Self::receive), and then
-    /// [`accept`], [`refuse`](super::refuse) or [`reject`] itself.
+    /// no subprotocol and no extension; [`answer_as`](Self::answer_as) is for servers that judge.
     ///
     /// Called again after an answer, it gives the same answer. A shorter `received` than last time
     /// is taken for a new stream.
     pub fn answer<'o>(&mut self, received: &[u8], out: &'o mut [u8; RESPONSE_BYTES]) -> Answer<'o> {
+        self.answer_as(received, out, |_| Verdict::Accept(Reply::default()))
+    }
+
+    /// The same for servers that judge valid requests by their origin, path or credentials, or that
+    /// agree to a subprotocol: as `judge` says, who is asked once for each request that is complete.
+    ///
+    /// A verdict that cannot be written, since it agrees to what was not offered or is longer than
+    /// `out`, is a response of no bytes.
+    pub fn answer_as<'o>(
+        &mut self,
+        received: &[u8],
+        out: &'o mut [u8; RESPONSE_BYTES],
+        judge: impl for<'b> FnOnce(&Request<'_, 'b>) -> Verdict<'b>,
+    ) -> Answer<'o> {
         let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
-        // The empty responses cannot be: all fit, as the constant says, and nothing was chosen that
-        // the request did not offer.
         match self.receive(received, &mut headers) {
             Ok(Status::Partial) => Answer::Partial,
-            Ok(Status::Complete { value, consumed }) => Answer::Accepted {
-                consumed,
-                response: accept(&value, &Reply::default(), out).unwrap_or_default(),
+            Ok(Status::Complete { value, consumed }) => match judge(&value) {
+                Verdict::Accept(reply) => Answer::Accepted {
+                    consumed,
+                    response: accept(&value, &reply, out).unwrap_or_default(),
+                },
+                Verdict::Refuse(refusal) => Answer::Declined {
+                    status: refusal.status,
+                    response: refuse(&refusal, out).unwrap_or_default(),
+                },
             },
             Err(bad) => Answer::Refused {
                 bad,
+                // It cannot be empty: all fit, as the constant says.
                 response: reject(&bad, out).unwrap_or_default(),
             },
         }

@@ -1,8 +1,8 @@
 //! The opening handshake of RFC 6455, section 4, for both roles.
 //!
 //! A server feeds everything it has received so far to [`ServerHandshake::answer`] until that gives
-//! an [`Answer`]. One that judges requests calls [`ServerHandshake::receive`] until that gives a
-//! [`Request`], and answers with [`accept`], [`refuse`] (its own policy says no) or [`reject`] (the
+//! an [`Answer`]; one that judges requests, to [`ServerHandshake::answer_as`]. One that wants other
+//! slots calls [`ServerHandshake::receive`] until that gives a [`Request`], and answers with [`accept`], [`refuse`] (its own policy says no) or [`reject`] (the
 //! request was wrong). A client writes what [`ClientHandshake::start`] gives and
 //! feeds the answer to [`ClientHandshake::receive`] until that gives a [`Response`]. Bytes behind
 //! the head belong to the WebSocket connection: `consumed` says where they begin.
@@ -35,7 +35,8 @@
 //!         assert!(response.starts_with(b"HTTP/1.1 101 "));
 //!         assert_eq!(&received[consumed..], b"the first frame");
 //!     }
-//!     Answer::Refused { response, .. } => {} // Send it, let the client read it, and close.
+//!     // Send it, let the client read it, and close.
+//!     Answer::Refused { response, .. } | Answer::Declined { response, .. } => {}
 //! }
 //! ```
 
@@ -56,7 +57,7 @@ mod subprotocols;
 #[cfg(test)]
 mod tests;
 
-pub use answer::Answer;
+pub use answer::{Answer, Verdict};
 pub use client::{ClientHandshake, Opening, Response};
 #[cfg(feature = "alloc")]
 pub use connect_error::ConnectError;

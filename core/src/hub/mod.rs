@@ -1,42 +1,73 @@
 //! The hub: who is connected, what each one wants to hear, and who hears what (feature `alloc`).
 //!
-//! A broker without sockets, clock or threads. A driver opens a session for each connection, gives
-//! it the messages that arrive, and does what the [`Response`] says; a publication goes to
-//! [`Hub::recipients`], whom the [`index`] finds, each of them through its own [`Line`], which is
-//! bounded.
+//! A broker without sockets, clock or threads. [`Hub`] has the driving contract; a server of one
+//! thread drives one of them, one of several threads one each, whose publications all go through one
+//! [`Sequence`]. Around it: [`Batch`] is what was published, [`Fact`] what happened, for logs and
+//! counters, [`Admission`] how many connections there may be, and [`index`] finds who is to hear a
+//! notification.
+//!
+//! ```text
+//! bytes ─▶ Session: Connection ─▶ messages ─┬─ subscriptions ─▶ Index ──────────┐ who
+//!                                           └─ publications ──▶ Batch           ▼
+//!                                                                 │ Sequence ─▶ Placed ─▶ Turn
+//!                                            every other hub ◀────┴─────────────┘          │
+//! bytes ◀───────────────────────── Outbox ◀── what the transport did not take ◀── chunks ◀─┘
+//! ```
 
-mod frame;
+mod admission;
+mod batch;
+mod deliver;
+mod ending;
+mod fact;
+mod hear;
 pub mod index;
-mod line;
+mod options;
 mod outbox;
-mod response;
+mod rate;
+mod session;
 #[cfg(test)]
 mod tests;
+mod times;
+mod transmit;
+mod turn;
 
-pub use frame::Frame;
+pub use admission::{Admission, AdmissionLimits, TurnedAway};
+pub use batch::{Batch, Placed, Sequence};
+pub use fact::Fact;
 pub use index::{Counters, HashKey, Index, IndexLimits};
-pub use line::{Line, Unsent};
-pub use outbox::OutboxLimits;
-pub use response::{Ending, Response, last_words};
+pub use options::Options;
+pub use outbox::{OutboxLimits, SlowPolicy};
+pub use rate::Rate;
 
-use alloc::{collections::BinaryHeap, vec::Vec};
-use core::cmp::Reverse;
+use alloc::{
+    boxed::Box,
+    collections::{BinaryHeap, VecDeque},
+    vec::Vec,
+};
+use core::{cmp::Reverse, fmt, net::SocketAddr};
 
 use crate::{
-    conn::Message,
-    notify::{self, Limits, Notification},
-    wire::Kind,
+    Instant,
+    conn::{CloseCause, Opening, OpeningError, Server},
+    handshake::Refusal,
+    notify::Position,
 };
+use deliver::Later;
+use ending::Ending;
+use rate::Bucket;
+use session::{Address, Doorway, Session, Stage};
+use times::Drain;
+use turn::{Due, Turn};
 
 /// Names a session of one hub; never reused while the hub lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId {
     index: u32,
-    generation: u32,
+    generation: u64,
 }
 
 impl SessionId {
-    /// A small number that no other *open* session of the hub has: fit to index a table.
+    /// A small number that no other session of the hub has at the same time: fit to index a table.
     #[must_use]
     pub const fn index(self) -> usize {
         self.index as usize
@@ -50,125 +81,278 @@ pub struct Rights {
     pub publish: bool,
 }
 
-/// The sessions and their subscriptions.
-#[derive(Debug)]
-pub struct Hub {
-    limits: Limits,
+/// What a session speaks (the protocol, section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// No subprotocol: acknowledges nothing, and a publisher is closed when it was heard.
+    Classic,
+    /// [`V1`](Self::SUBPROTOCOL): acknowledgements and positions.
+    V1,
+}
+
+impl Version {
+    /// What a client offers in `Sec-WebSocket-Protocol` for [`V1`](Self::V1).
+    pub const SUBPROTOCOL: &'static str = "campanile.v1";
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Classic => "classic",
+            Self::V1 => "v1",
+        })
+    }
+}
+
+/// The broker: sessions, their subscriptions, and what is due to them.
+///
+/// # The contract
+///
+/// 1. **In.** [`accept`](Self::accept) a session for each transport, and give it the bytes that
+///    arrive: [`receive`](Self::receive), with what it [left over](Self::take_unfinished) in front,
+///    [`receive_eof`](Self::receive_eof) at their end. The opening handshake is part of it.
+/// 2. **Publications** wait in a [`Batch`]. When [`receive`](Self::receive) took less than it was given,
+///    and at the end of each turn, [`hand_out`](Self::hand_out) what there is; or, with other hubs
+///    beside this one, [`poll_batch`](Self::poll_batch), [`place`](Sequence::place) it, have every
+///    hub [`deliver`](Self::deliver) it, in the order of the places, and this one
+///    [`settle`](Self::settle) it with what all of them heard.
+/// 3. **Out.** Whenever [`is_filling`](Self::is_filling), and at the end of each turn, call
+///    [`poll_transmit`](Self::poll_transmit) until it answers `None`. For each session that it names,
+///    write its [`chunks`](Self::chunks) as far as the transport takes them without waiting, and
+///    report what it [took](Self::sent). If [`take_shutdown`](Self::take_shutdown), shut the writing
+///    direction down; if [`is_over`](Self::is_over), drop the transport and [`leave`](Self::leave).
+///    What was not taken waits in the session's outbox until the transport is
+///    [writable](Self::writable), and what is more than the [`OutboxLimits`] has its consequences.
+/// 4. **Time.** Call [`handle_timeouts`](Self::handle_timeouts) at or after
+///    [`poll_timeout`](Self::poll_timeout); late is allowed.
+///
+/// A subscription is met by all publications that are placed after it, and by none before. `W` hears
+/// of each [`Fact`] when it happens.
+pub struct Hub<W> {
+    options: Options,
+    watch: W,
     /// What the sessions subscribe to, by the indices of their slots.
     index: Index,
     slots: Vec<Slot>,
-    /// Indices of the slots without a session. The lowest is used first, since the index takes memory
-    /// for all below the highest.
+    /// The same slots: what a delivery has to touch.
+    receivers: Vec<Receiver>,
+    /// The same slots: no deadline of the session is before this.
+    deadlines: Vec<Instant>,
+    /// Slots without a session, perhaps some that are taken or gone again. The lowest is used first,
+    /// since the tables take memory for all below the highest.
     free: BinaryHeap<Reverse<u32>>,
     open: usize,
+    accepted: u64,
+    turn: Turn,
+    /// The slots of sessions that something is due to.
+    dirty: VecDeque<u32>,
+    /// Whose chunks the driver is writing.
+    writing: Option<u32>,
+    batch: Batch,
+    /// What has to wait for publications of the batch.
+    later: Vec<Later>,
+    /// The same for batches that are placed and not delivered yet.
+    in_flight: VecDeque<Vec<Later>>,
+    /// The last publication that was delivered here.
+    reached: Position,
+    next_tick: Instant,
+    drain: Option<Drain>,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
-    generation: u32,
-    /// What the session in it may do, if there is one.
-    rights: Option<Rights>,
+    generation: u64,
+    session: Option<Session>,
 }
 
-impl Hub {
-    /// A hub without sessions, whose messages keep within `limits`. The index of subscriptions keeps
-    /// within limits of its own, and its hashes depend on a secret `key`.
+#[derive(Clone, Copy, Debug)]
+struct Receiver {
+    due: Due,
+    /// Whether it is open.
+    hears: bool,
+    v1: bool,
+    /// Whether it is in the list of those that something is due to.
+    dirty: bool,
+}
+
+impl Receiver {
+    const NOBODY: Self = Self {
+        due: Due::NOTHING,
+        hears: false,
+        v1: false,
+        dirty: false,
+    };
+}
+
+impl<W: FnMut(&Fact<'_>)> Hub<W> {
+    /// A hub without sessions. Its hashes depend on a secret `key`; `position` is that of the
+    /// [`Sequence`] which places its publications.
     #[must_use]
-    pub fn new(limits: Limits, index: IndexLimits, key: HashKey) -> Self {
+    pub fn new(options: &Options, key: HashKey, position: Position, watch: W) -> Self {
         Self {
-            limits,
-            index: Index::new(key, index),
+            options: *options,
+            watch,
+            index: Index::new(key, options.index),
             slots: Vec::new(),
+            receivers: Vec::new(),
+            deadlines: Vec::new(),
             free: BinaryHeap::new(),
             open: 0,
+            accepted: 0,
+            turn: Turn::default(),
+            dirty: VecDeque::new(),
+            writing: None,
+            batch: Batch::default(),
+            later: Vec::new(),
+            in_flight: VecDeque::new(),
+            reached: position,
+            next_tick: Instant::ZERO,
+            drain: None,
         }
     }
 
-    /// Opens a session; `None` if no place is left, of which there are 2^32.
-    pub fn open(&mut self, rights: Rights) -> Option<SessionId> {
-        let index = match self.free.pop() {
-            Some(Reverse(index)) => index,
-            None => {
-                let index = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(Slot::default());
-                index
-            }
+    /// Takes in a new connection from `peer`, to be known as `connection` in each [`Fact`], whose
+    /// opening handshake begins at `now`. `None` if no place is left, of which there are 2^32.
+    pub fn accept(
+        &mut self,
+        connection: u64,
+        peer: SocketAddr,
+        rights: Rights,
+        now: Instant,
+    ) -> Option<SessionId> {
+        let closed = self.drain.is_some().then_some(DRAINING);
+        self.enter(connection, peer, rights, closed, now)
+    }
+
+    /// Takes in a new connection only to decline its request, so that its client learns why.
+    pub fn turn_away(
+        &mut self,
+        connection: u64,
+        peer: SocketAddr,
+        refusal: Refusal<'static>,
+        now: Instant,
+    ) -> Option<SessionId> {
+        let rights = Rights { publish: false };
+        self.enter(connection, peer, rights, Some(refusal), now)
+    }
+
+    fn enter(
+        &mut self,
+        connection: u64,
+        peer: SocketAddr,
+        rights: Rights,
+        closed: Option<Refusal<'static>>,
+        now: Instant,
+    ) -> Option<SessionId> {
+        let options = &self.options;
+        let opening = Opening::within(
+            options.handshake_time,
+            Server,
+            &options.connection,
+            options.handshake,
+            now,
+        );
+        let session = Session {
+            number: connection,
+            peer: Address::new(peer),
+            rights,
+            version: Version::Classic,
+            stage: Stage::Opening(Box::new(Doorway { opening, closed })),
+            messages: Bucket::default(),
+            publications: Bucket::default(),
+            partial: None,
+            outbox: None,
+            answers: None,
+            has_spoken: false,
+            is_broken: false,
+            shut_down: false,
+            is_over: false,
+            is_writable: false,
         };
+        let deadline = session.deadline().unwrap_or(Instant::MAX);
+        let index = self.free_slot()?;
         let slot = self.slots.get_mut(index as usize)?;
-        slot.rights = Some(rights);
+        self.accepted = self.accepted.saturating_add(1);
+        slot.generation = self.accepted;
+        slot.session = Some(session);
+        self.set_deadline(index, deadline);
+        if self.open == 0 {
+            self.next_tick = now.after(self.tick());
+        }
         self.open = self.open.saturating_add(1);
         Some(SessionId {
             index,
-            generation: slot.generation,
+            generation: self.accepted,
         })
     }
 
-    /// Ends a session and forgets its subscriptions. One that has ended already is left alone.
-    pub fn close(&mut self, id: SessionId) {
-        let Some(slot) = self.slots.get_mut(id.index()) else {
+    /// The lowest slot without a session; a new one if there is none.
+    fn free_slot(&mut self) -> Option<u32> {
+        while let Some(Reverse(index)) = self.free.pop() {
+            let slot = self.slots.get(index as usize);
+            if slot.is_some_and(|slot| slot.session.is_none()) {
+                return Some(index);
+            }
+        }
+        let index = u32::try_from(self.slots.len()).ok()?;
+        self.slots.push(Slot::default());
+        self.receivers.push(Receiver::NOBODY);
+        self.deadlines.push(Instant::MAX);
+        Some(index)
+    }
+
+    /// The transport of a session is gone: forgets it, with its subscriptions. One that has left
+    /// already is left alone.
+    pub fn leave(&mut self, id: SessionId) {
+        let Some(index) = self.find(id) else {
             return;
         };
-        if slot.generation != id.generation || slot.rights.take().is_none() {
+        let slot = self.slots.get_mut(index as usize);
+        let Some(session) = slot.and_then(|slot| slot.session.take()) else {
             return;
+        };
+        self.index.forget(index);
+        if let Some(receiver) = self.receivers.get_mut(index as usize) {
+            *receiver = Receiver::NOBODY;
         }
-        self.index.forget(id.index);
+        self.set_deadline(index, Instant::MAX);
         self.open = self.open.saturating_sub(1);
-        // A slot whose generations are used up is retired.
-        if let Some(next) = slot.generation.checked_add(1) {
-            slot.generation = next;
-            self.free.push(Reverse(id.index));
+        self.free.push(Reverse(index));
+        self.give_slots_back();
+        match &session.stage {
+            Stage::Opening(door) => self.observe(&Fact::HandshakeFailed {
+                peer: session.peer.get(),
+                error: door.opening.error().unwrap_or(OpeningError::Lost),
+            }),
+            Stage::Open(conn) => self.observe(&Fact::Disconnected {
+                connection: session.number,
+                cause: conn.closed_by().unwrap_or(CloseCause::Eof),
+            }),
         }
     }
 
-    /// How many sessions are open.
+    /// Gives the memory of slots back behind which there is no session any more.
+    fn give_slots_back(&mut self) {
+        let used = self.slots.iter().rposition(|slot| slot.session.is_some());
+        let used = used.map_or(0, |last| last.saturating_add(1));
+        self.slots.truncate(used);
+        self.receivers.truncate(used);
+        self.deadlines.truncate(used);
+        if used < self.slots.capacity() / 4 && self.slots.capacity() > KEPT_SLOTS {
+            let kept = used.saturating_mul(2).max(KEPT_SLOTS);
+            self.slots.shrink_to(kept);
+            self.receivers.shrink_to(kept);
+            self.deadlines.shrink_to(kept);
+            self.free.retain(|free| (free.0 as usize) < used);
+            self.free.shrink_to_fit();
+            self.dirty.shrink_to_fit();
+        }
+    }
+
+    /// How many sessions there are, those in their opening handshake included.
     #[must_use]
     pub const fn sessions(&self) -> usize {
         self.open
-    }
-
-    /// Takes a message of session `id` and says what is to be done about it.
-    ///
-    /// A new set of subscriptions is in force when this returns. A publication has been checked but
-    /// not delivered: that is the caller's part, to [`recipients`](Self::recipients).
-    pub fn receive<'t>(&mut self, id: SessionId, message: &'t Message<'_>) -> Response<'t> {
-        let Some(rights) = self.rights(id) else {
-            return Response::Nothing;
-        };
-        // The protocol, section 1: a binary message is answered with close 1003.
-        if message.kind == Kind::Binary {
-            return Response::Binary;
-        }
-        match notify::parse(message.bytes, &self.limits) {
-            Err(refusal) => Response::Refused(refusal),
-            Ok(notify::Message::Ping) => Response::Pong,
-            Ok(notify::Message::Client(client)) => {
-                // A token is of no use to a hub without keys, and does no harm.
-                client.subscriptions().map_or(Response::Nothing, |set| {
-                    self.index.replace(id.index, &set);
-                    Response::Subscribed {
-                        subscriptions: set.len(),
-                    }
-                })
-            }
-            Ok(notify::Message::Publication(notification)) if rights.publish => {
-                Response::Published(notification)
-            }
-            Ok(notify::Message::Publication(_)) => Response::Forbidden,
-        }
-    }
-
-    /// The sessions that are to hear `notification`: each once, however many of its
-    /// subscriptions match.
-    pub fn recipients(
-        &mut self,
-        notification: &Notification<'_>,
-    ) -> impl Iterator<Item = SessionId> {
-        let slots = &self.slots;
-        let indices = self.index.recipients(notification).iter();
-        indices.filter_map(|&index| {
-            let generation = slots.get(index as usize)?.generation;
-            Some(SessionId { index, generation })
-        })
     }
 
     /// What the sessions subscribe to, in numbers.
@@ -177,9 +361,46 @@ impl Hub {
         self.index.counters()
     }
 
-    /// What an open session may do.
-    fn rights(&self, id: SessionId) -> Option<Rights> {
+    fn observe(&mut self, fact: &Fact<'_>) {
+        (self.watch)(fact);
+    }
+
+    /// The slot of a session that has not left.
+    fn find(&self, id: SessionId) -> Option<u32> {
         let slot = self.slots.get(id.index())?;
-        slot.rights.filter(|_| slot.generation == id.generation)
+        (slot.generation == id.generation && slot.session.is_some()).then_some(id.index)
+    }
+
+    fn id(&self, index: u32) -> Option<SessionId> {
+        let generation = self.slots.get(index as usize)?.generation;
+        Some(SessionId { index, generation })
+    }
+
+    fn session(&self, index: u32) -> Option<&Session> {
+        self.slots.get(index as usize)?.session.as_ref()
+    }
+
+    fn session_mut(&mut self, index: u32) -> Option<&mut Session> {
+        self.slots.get_mut(index as usize)?.session.as_mut()
     }
 }
+
+impl<W> fmt::Debug for Hub<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("sessions", &self.open)
+            .field("index", &self.index.counters())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many slots are kept without sessions.
+const KEPT_SLOTS: usize = 64;
+
+/// What a client is told that comes while the server goes.
+const DRAINING: Refusal<'static> = Refusal {
+    status: 503,
+    reason: "Service Unavailable",
+    headers: &[("Retry-After", "5")],
+    body: "The server is shutting down; connect again in a few seconds.",
+};

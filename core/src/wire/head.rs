@@ -13,7 +13,7 @@ const OPCODE: u8 = 0x0F;
 const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7F;
 pub(crate) const LENGTH_IN_2: u8 = 126;
-const LENGTH_IN_8: u8 = 127;
+pub(crate) const LENGTH_IN_8: u8 = 127;
 const FIRST_OF_TEXT: u8 = FIN | OpCode::Text.bits();
 const FIRST_OF_BINARY: u8 = FIN | OpCode::Binary.bits();
 /// Section 5.2: "the most significant bit MUST be 0".

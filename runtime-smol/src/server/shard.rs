@@ -1,260 +1,442 @@
-//! The connections of one thread, and the hub they share.
+//! The connections of one thread: their sockets, and the hub that knows what to do.
 
 use core::{
-    cell::{Cell, RefCell},
     hash::{BuildHasher as _, Hasher as _},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 use std::{
+    collections::VecDeque,
     hash::RandomState,
-    net::{SocketAddr, TcpStream},
-    rc::Rc,
-    sync::Arc,
+    io::{self, IoSlice, Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use campanile_core::{
     Instant,
-    conn::{BUFFER, CloseCause, Input, Message, Violation},
-    hub::{Frame, HashKey, Hub, Line, Response, Rights, SessionId, Unsent, last_words},
-    notify::{ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply},
+    hub::{self, Admission, HashKey, Hub, Rights, Sequence, SessionId},
 };
-use smol::{Async, LocalExecutor};
+use smol::{Timer, channel::Receiver, future};
 
+use super::{
+    Fact, Options,
+    exchange::{Delivery, Exchange, Letter, Newcomer},
+    poller::Poller,
+};
 use crate::clock::Clock;
 
-use super::{Fact, Options, peer::Peer};
+/// Who is told what happens.
+pub(super) type Observer = Arc<dyn Fn(&Fact<'_>) + Send + Sync>;
+
+type Watch = Box<dyn FnMut(&hub::Fact<'_>) + Send>;
+
+type ShardHub = Hub<Watch>;
+
+/// What is read at once: enough that a system call is cheap against its bytes.
+const SCRATCH: usize = 64 * 1024;
+
+/// How many pieces are handed to the kernel at once: enough that a burst costs few system calls,
+/// few enough that the list of them is a kilobyte of stack.
+const VECTOR: usize = 64;
+
+/// How long a shard goes on reading before it writes what has become due: the more comes together, the
+/// more goes out with one system call each. It is also how much longer than necessary anybody may
+/// have to wait on a server that does not keep up.
+const TURN: Duration = Duration::from_millis(8);
+
+/// How many batches of a shard's publishers may be on their way through the others before it stops to
+/// hear more.
+const IN_FLIGHT: usize = 16;
 
 pub(super) struct Shard {
-    pub(super) executor: Rc<LocalExecutor<'static>>,
-    /// What is read goes here first, whoever it comes from.
-    pub(super) scratch: RefCell<Vec<u8>>,
+    number: usize,
     options: Options,
-    observer: Box<dyn Fn(&Fact<'_>)>,
+    hub: ShardHub,
+    poller: Poller,
     clock: Clock,
-    hub: RefCell<Hub>,
+    exchange: Arc<Exchange>,
+    /// The order of all publications, where there is no other shard.
+    sequence: Option<Sequence>,
+    letters: Receiver<Letter>,
+    admission: Arc<Mutex<Admission>>,
+    turned_away: Arc<AtomicUsize>,
     /// By [`SessionId::index`].
-    peers: RefCell<Vec<Option<Rc<Peer>>>>,
-    /// The peers with something to be written at the end of the turn.
-    dirty: RefCell<Vec<Rc<Peer>>>,
-    connections: Cell<u64>,
+    peers: Vec<Option<Peer>>,
+    /// Who may have something to be read.
+    ready: VecDeque<SessionId>,
+    scratch: Vec<u8>,
+    /// For each publication of a batch, how many hear it.
+    heard: Vec<u64>,
+    /// Batches from here that some shard has not delivered yet.
+    unsettled: usize,
+    /// When the shard ends whatever is still open.
+    deadline: Option<Instant>,
+}
+
+struct Peer {
+    session: SessionId,
+    socket: TcpStream,
+    address: core::net::IpAddr,
+    /// Whether it counts as a connection.
+    admitted: bool,
+    /// Whether it is on the list of those who may have something to be read.
+    queued: bool,
+    /// Whether its end is to be read.
+    ended: bool,
+}
+
+/// What all shards have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) options: Options,
+    pub(super) observer: Observer,
+    pub(super) clock: Clock,
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) sequence: Sequence,
+    pub(super) admission: Arc<Mutex<Admission>>,
+    pub(super) turned_away: Arc<AtomicUsize>,
 }
 
 impl Shard {
-    pub(super) fn new(
-        options: Options,
-        observer: impl Fn(&Fact<'_>) + 'static,
-        executor: Rc<LocalExecutor<'static>>,
-    ) -> Self {
-        Self {
-            executor,
-            scratch: RefCell::new(vec![0; BUFFER]),
+    pub(super) fn new(number: usize, common: Common, letters: Receiver<Letter>) -> io::Result<Self> {
+        let Common {
             options,
-            observer: Box::new(observer),
-            clock: Clock::start(),
-            hub: RefCell::new(Hub::new(options.message, options.index, random_key())),
-            peers: RefCell::default(),
-            dirty: RefCell::default(),
-            connections: Cell::new(0),
+            observer,
+            clock,
+            exchange,
+            sequence,
+            admission,
+            turned_away,
+        } = common;
+        let watch: Watch = Box::new(move |fact| observer(&Fact::Session(fact)));
+        Ok(Self {
+            number,
+            hub: Hub::new(&options.hub, random_key(), sequence.position(), watch),
+            options,
+            poller: Poller::new()?,
+            clock,
+            sequence: (exchange.shards() == 1).then_some(sequence),
+            exchange,
+            letters,
+            admission,
+            turned_away,
+            peers: Vec::new(),
+            ready: VecDeque::new(),
+            scratch: vec![0; SCRATCH],
+            heard: Vec::new(),
+            unsettled: 0,
+            deadline: None,
+        })
+    }
+
+    /// Serves until it is told to end, and everybody is gone or the time is up.
+    pub(super) async fn run(&mut self) -> io::Result<()> {
+        loop {
+            let mut is_busy = self.open_letters();
+            self.take_readiness()?;
+            self.hear();
+            self.hand_out();
+            self.hub.handle_timeouts(self.clock.now());
+            self.flush();
+            if self.is_done() {
+                return Ok(());
+            }
+            is_busy |= !self.ready.is_empty() && self.may_hear();
+            if is_busy {
+                future::yield_now().await;
+            } else {
+                self.wait().await?;
+            }
         }
     }
 
-    pub(super) fn observe(&self, fact: &Fact<'_>) {
-        (self.observer)(fact);
+    fn is_done(&self) -> bool {
+        self.deadline.is_some_and(|at| self.hub.sessions() == 0 || self.clock.now() >= at)
     }
 
-    pub(super) fn now(&self) -> Instant {
-        self.clock.now()
-    }
-
-    /// Takes in a connection whose opening handshake is done.
-    pub(super) fn join(
-        &self,
-        socket: Arc<Async<TcpStream>>,
-        address: SocketAddr,
-    ) -> Option<Rc<Peer>> {
-        let rights = Rights {
-            publish: self.options.publishers.allow(address.ip()),
+    /// Waits for whatever happens next.
+    async fn wait(&mut self) -> io::Result<()> {
+        let deadline = self.hub.poll_timeout().into_iter().chain(self.deadline).min();
+        let time = async {
+            match deadline.and_then(|at| self.clock.system_time(at)) {
+                Some(at) => drop(Timer::at(at).await),
+                None => future::pending().await,
+            }
+            Ok(None)
         };
-        let session = self.hub.borrow_mut().open(rights)?;
-        let number = self.connections.get().saturating_add(1);
-        self.connections.set(number);
-        let line = Line::new(&self.options.connection, self.options.outbox, self.now());
-        let peer = Rc::new(Peer::new(number, session, socket, line));
-
-        let mut peers = self.peers.borrow_mut();
-        if peers.len() <= session.index() {
-            peers.resize(session.index().saturating_add(1), None);
+        let letter = async { Ok(self.letters.recv().await.ok()) };
+        let socket = async { self.poller.ready().await.map(|()| None) };
+        if let Some(letter) = future::or(socket, future::or(letter, time)).await? {
+            self.open_letter(letter);
         }
-        if let Some(slot) = peers.get_mut(session.index()) {
-            *slot = Some(Rc::clone(&peer));
-        }
-        drop(peers);
-
-        self.observe(&Fact::Connected {
-            connection: number,
-            peer: address,
-        });
-        Some(peer)
+        Ok(())
     }
 
-    /// Forgets a connection that is over.
-    pub(super) fn leave(&self, peer: &Peer) {
-        self.hub.borrow_mut().close(peer.session);
-        if let Some(slot) = self.peers.borrow_mut().get_mut(peer.session.index()) {
-            *slot = None;
+    /// Does what the letters say that have come; whether there was one.
+    fn open_letters(&mut self) -> bool {
+        let mut any = false;
+        // Not for ever: letters may come as fast as they are read.
+        for _ in 0..self.letters.len() {
+            let Ok(letter) = self.letters.try_recv() else {
+                break;
+            };
+            self.open_letter(letter);
+            any = true;
         }
-        self.observe(&Fact::Disconnected {
-            connection: peer.number,
-            cause: peer.line.borrow().closed_by().unwrap_or(CloseCause::Eof),
-        });
+        any
     }
 
-    /// Does what a message of `peer` asks for.
-    pub(super) fn message(&self, peer: &Rc<Peer>, message: &Message<'_>) {
-        let connection = peer.number;
-        let response = self.hub.borrow_mut().receive(peer.session, message);
-        match &response {
-            Response::Pong => self.reply(peer, &Reply::Pong),
-            Response::Subscribed { subscriptions } => self.observe(&Fact::Subscribed {
-                connection,
-                subscriptions: *subscriptions,
-            }),
-            Response::Published(notification) => {
-                let recipients = self.publish(notification, message.bytes);
-                self.observe(&Fact::Published {
-                    connection,
-                    notification,
-                    bytes: message.bytes.len(),
-                    recipients,
-                });
+    fn open_letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Connection(newcomer) => self.join(newcomer),
+            Letter::Placed(delivery) => self.deliver(delivery),
+            Letter::Settled(delivery) => {
+                self.unsettled = self.unsettled.saturating_sub(1);
+                let heard: Vec<u64> = delivery.heard().collect();
+                self.hub.settle(&delivery.placed, &heard, self.clock.now());
             }
-            Response::Nothing | Response::Forbidden | Response::Refused(_) | Response::Binary => {}
+            Letter::Drain(window) => {
+                let now = self.clock.now();
+                // Few connections need no time to be closed in turns.
+                let enough = Duration::from_millis(self.hub.sessions() as u64);
+                self.hub.drain(window.min(enough), now);
+                self.deadline = Some(now.after(window).after(self.options.drain_grace));
+            }
         }
-        if let Some(refusal) = response.refusal() {
-            self.refuse(peer, &refusal);
+    }
+
+    /// Takes in a connection.
+    fn join(&mut self, newcomer: Newcomer) {
+        let Newcomer {
+            socket,
+            peer,
+            number,
+            turned_away,
+        } = newcomer;
+        let now = self.clock.now();
+        let rights = Rights {
+            publish: self.options.publishers.allow(peer.ip()),
+        };
+        let session = match turned_away {
+            None => self.hub.accept(number, peer, rights, now),
+            Some(reason) => self.hub.turn_away(number, peer, reason.refusal(), now),
+        };
+        let mut peer = Peer {
+            session: match session {
+                Some(session) => session,
+                None => return self.dismiss(peer.ip(), turned_away.is_none()),
+            },
+            socket,
+            address: peer.ip(),
+            admitted: turned_away.is_none(),
+            queued: true,
+            ended: false,
+        };
+        let session = peer.session;
+        let at = session.index();
+        let key = u32::try_from(at).unwrap_or(u32::MAX);
+        if self.poller.add(&peer.socket, key).is_err() {
+            // Out of memory, or of watches (epoll_ctl(2)): it ends before it has begun.
+            peer.ended = true;
+            self.hub.leave(session);
+            return self.dismiss(peer.address, peer.admitted);
         }
-        if let Some(ending) = response.ending()
-            && peer.line.borrow_mut().close(ending, self.now())
+        if self.peers.len() <= at {
+            self.peers.resize_with(at.saturating_add(1), || None);
+        }
+        if let Some(slot) = self.peers.get_mut(at) {
+            *slot = Some(peer);
+        }
+        // Most requests have come with the connection.
+        self.ready.push_back(session);
+    }
+
+    /// A connection is over.
+    fn dismiss(&self, address: core::net::IpAddr, admitted: bool) {
+        if admitted {
+            let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+            admission.leave(address);
+        } else {
+            self.turned_away.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes which sockets have become ready.
+    fn take_readiness(&mut self) -> io::Result<()> {
+        let Self {
+            poller,
+            hub,
+            peers,
+            ready,
+            ..
+        } = self;
+        poller.poll(|event| {
+            let Some(Some(peer)) = peers.get_mut(event.key as usize) else {
+                return;
+            };
+            if event.writable {
+                hub.writable(peer.session);
+            }
+            peer.ended |= event.ended;
+            if event.readable && !peer.queued {
+                peer.queued = true;
+                ready.push_back(peer.session);
+            }
+        })
+    }
+
+    /// Whether publishers may say more: the other shards have to keep up.
+    const fn may_hear(&self) -> bool {
+        self.unsettled < IN_FLIGHT
+    }
+
+    /// Reads from everybody who has something to say, in turns, for a while.
+    fn hear(&mut self) {
+        let start = self.clock.now();
+        while self.may_hear()
+            && let Some(session) = self.ready.pop_front()
         {
-            self.mark_dirty(peer);
-        }
-    }
-
-    /// Tells a peer that broke the protocol what the matter is, where there is a message for it.
-    pub(super) fn violation(&self, peer: &Rc<Peer>, violation: Violation) {
-        self.observe(&Fact::Violated {
-            connection: peer.number,
-            violation,
-        });
-        if let Some(refusal) = last_words(violation) {
-            self.reply(peer, &Reply::Error(&refusal));
-        }
-    }
-
-    /// Queues what the connection of `peer` owes of its own.
-    pub(super) fn transmit(&self, peer: &Rc<Peer>, input: &mut Input<'_>) {
-        self.make_room(peer);
-        let queued = peer.line.borrow_mut().transmit(input);
-        match queued {
-            Ok(false) => {}
-            Ok(true) => self.mark_dirty(peer),
-            Err(_) => self.give_up(peer),
-        }
-    }
-
-    /// The end of a turn: writes all outboxes that were added to.
-    pub(super) fn flush(&self) {
-        let mut dirty = self.dirty.take();
-        for peer in dirty.drain(..) {
-            peer.flush(&self.executor);
-        }
-        // Nothing was added meanwhile, and the list's memory is good for the next turn.
-        self.dirty.replace(dirty);
-    }
-
-    /// Pings who is due, gives up who is overdue.
-    pub(super) fn handle_timeouts(&self) {
-        let now = self.now();
-        for peer in self.peers.borrow().iter().flatten() {
-            if peer.line.borrow_mut().handle_timeout(now) {
-                self.transmit(peer, &mut Input::default());
+            if self.read(session) {
+                self.ready.push_back(session);
+            }
+            if self.hub.is_filling() {
+                self.hand_out();
+                self.flush();
+            }
+            if self.clock.now().since(start) >= TURN {
+                break;
             }
         }
-        self.flush();
     }
 
-    /// Queues a publisher's message for everybody who wants it; how many that are.
-    fn publish(&self, notification: &Notification<'_>, message: &[u8]) -> usize {
-        let frame = Frame::text(message);
-        let mut hub = self.hub.borrow_mut();
-        let mut recipients = 0;
-        for session in hub.recipients(notification) {
-            if let Some(peer) = self.peer(session) {
-                recipients += usize::from(self.send(&peer, frame.clone()));
+    /// Reads once from a session, and does what the bytes ask for; whether there may be more.
+    fn read(&mut self, session: SessionId) -> bool {
+        let Some(Some(peer)) = self.peers.get_mut(session.index()) else {
+            return false;
+        };
+        if peer.session != session {
+            return false;
+        }
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let kept = self.hub.take_unfinished(session, &mut scratch);
+        let room = scratch.get_mut(kept..).unwrap_or_default();
+        let len = room.len();
+        let read = loop {
+            match peer.socket.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let (count, goes_on) = match read {
+            // A socket that had less than was asked for has no more, unless it has ended.
+            Ok(count) => (count, count == len || (peer.ended && count > 0)),
+            Err(_) => (0, false),
+        };
+        peer.queued = goes_on;
+        let is_end = match read {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        };
+        let now = self.clock.now();
+        let mut bytes = scratch.get_mut(..kept.saturating_add(count)).unwrap_or_default();
+        while !bytes.is_empty() {
+            let taken = self.hub.receive(session, bytes, now);
+            bytes = bytes.get_mut(taken..).unwrap_or_default();
+            if !bytes.is_empty() {
+                self.hand_out();
+                if self.hub.is_filling() {
+                    self.flush();
+                }
             }
         }
-        recipients
-    }
-
-    fn peer(&self, session: SessionId) -> Option<Rc<Peer>> {
-        self.peers.borrow().get(session.index())?.clone()
-    }
-
-    fn refuse(&self, peer: &Rc<Peer>, refusal: &Refusal) {
-        self.observe(&Fact::Refused {
-            connection: peer.number,
-            refusal,
-        });
-        self.reply(peer, &Reply::Error(refusal));
-    }
-
-    fn reply(&self, peer: &Rc<Peer>, reply: &Reply<'_>) {
-        self.send(peer, reply_frame(reply));
-    }
-
-    /// Queues a frame; a peer that does not take what waits already is closed instead.
-    fn send(&self, peer: &Rc<Peer>, frame: Frame) -> bool {
-        self.make_room(peer);
-        let sent = peer.line.borrow_mut().send(frame);
-        match sent {
-            Ok(()) => self.mark_dirty(peer),
-            Err(Unsent::Closing) => {}
-            Err(Unsent::Full) => self.give_up(peer),
+        if is_end {
+            self.hub.receive_eof(session, now);
         }
-        sent.is_ok()
+        self.scratch = scratch;
+        goes_on
     }
 
-    fn give_up(&self, peer: &Rc<Peer>) {
-        self.observe(&Fact::SlowConsumer {
-            connection: peer.number,
-        });
-        let refusal = Refusal::new(ErrorCode::SlowConsumer);
-        let last_word = reply_frame(&Reply::Error(&refusal));
-        peer.line.borrow_mut().give_up(last_word, self.now());
-        self.mark_dirty(peer);
-    }
-
-    /// Nobody is slow who was not offered what waits: it is written before the end of the turn
-    /// where one read makes much due.
-    fn make_room(&self, peer: &Rc<Peer>) {
-        if peer.line.borrow().is_filling() {
-            peer.flush(&self.executor);
+    /// Sends what was published to everybody.
+    fn hand_out(&mut self) {
+        if let Some(sequence) = &mut self.sequence {
+            self.hub.hand_out(sequence, self.clock.now());
+            return;
+        }
+        while let Some(batch) = self.hub.poll_batch() {
+            self.unsettled = self.unsettled.saturating_add(1);
+            self.exchange.publish(self.number, batch);
+        }
+        // Its own are among the letters, in their places among those of the others.
+        while self.hub.in_flight() > 0
+            && let Ok(letter) = self.letters.try_recv()
+        {
+            self.open_letter(letter);
         }
     }
 
-    fn mark_dirty(&self, peer: &Rc<Peer>) {
-        if peer.mark_dirty() {
-            self.dirty.borrow_mut().push(Rc::clone(peer));
+    fn deliver(&mut self, delivery: Arc<Delivery>) {
+        self.heard.clear();
+        self.heard.resize(delivery.placed.len(), 0);
+        let is_own = delivery.origin == self.number;
+        self.hub.deliver(&delivery.placed, is_own, &mut self.heard);
+        self.exchange.delivered(delivery, &self.heard);
+        if self.hub.is_filling() {
+            self.flush();
+        }
+    }
+
+    /// Writes what is due to everybody, as far as the kernel takes it.
+    fn flush(&mut self) {
+        let now = self.clock.now();
+        while let Some(session) = self.hub.poll_transmit(now) {
+            let Some(slot) = self.peers.get_mut(session.index()) else {
+                continue;
+            };
+            let Some(peer) = slot else {
+                continue;
+            };
+            write(&peer.socket, &mut self.hub, session);
+            // Neither can fail in a way that matters: the socket is done with.
+            if self.hub.is_over(session) {
+                let _ = peer.socket.shutdown(Shutdown::Both);
+                let (address, admitted) = (peer.address, peer.admitted);
+                *slot = None;
+                self.hub.leave(session);
+                self.dismiss(address, admitted);
+            } else if self.hub.take_shutdown(session) {
+                let _ = peer.socket.shutdown(Shutdown::Write);
+            }
+        }
+    }
+}
+
+/// Offers what is due to a session to the kernel.
+fn write(mut socket: &TcpStream, hub: &mut ShardHub, session: SessionId) {
+    loop {
+        let mut slices = [IoSlice::new(&[]); VECTOR];
+        let mut used = 0;
+        for (slice, chunk) in slices.iter_mut().zip(hub.chunks(session)) {
+            *slice = IoSlice::new(chunk);
+            used += 1;
+        }
+        let written = match slices.get(..used).unwrap_or_default() {
+            [] => return,
+            [one] => socket.write(one),
+            several => socket.write_vectored(several),
+        };
+        match written {
+            Ok(count) => hub.sent(session, count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // The peer takes no more. What it said before is still to be read, and the end of that
+            // ends the connection.
+            Err(_) => return hub.write_failed(session),
         }
     }
 }
 
 /// What the standard library's own tables are keyed with, which comes from the system.
-fn random_key() -> HashKey {
+pub(super) fn random_key() -> HashKey {
     HashKey([0; 2].map(|_: u64| RandomState::new().build_hasher().finish()))
-}
-
-fn reply_frame(reply: &Reply<'_>) -> Frame {
-    let mut out = [0; MAX_REPLY_LEN];
-    // The buffer fits every reply.
-    Frame::text(reply.encode(&mut out).unwrap_or_default())
 }

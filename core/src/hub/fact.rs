@@ -1,15 +1,16 @@
 //! What happens, for logs and counters.
 
-use std::{io, net::SocketAddr};
+use core::net::SocketAddr;
 
-use campanile_core::{
-    conn::{CloseCause, Violation},
-    notify::{Notification, Refusal},
+use crate::{
+    conn::{CloseCause, OpeningError, Violation},
+    notify::{Notification, Position, Refusal},
 };
 
-use crate::Refused;
+use super::Version;
 
-/// Something that happened. `connection` counts the connections since the start, from 1.
+/// Something that happened. `connection` is the number that [`Hub::accept`](super::Hub::accept) was
+/// given.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Fact<'a> {
@@ -19,13 +20,15 @@ pub enum Fact<'a> {
         connection: u64,
         /// Where it comes from.
         peer: SocketAddr,
+        /// What it speaks.
+        version: Version,
     },
     /// A connection did not get past its opening handshake.
     HandshakeFailed {
         /// Where it came from.
         peer: SocketAddr,
         /// Why.
-        refused: &'a Refused,
+        error: OpeningError,
     },
     /// A connection has a new set of subscriptions.
     Subscribed {
@@ -40,10 +43,12 @@ pub enum Fact<'a> {
         connection: u64,
         /// What about.
         notification: &'a Notification<'a>,
+        /// Where it is in the order of all.
+        position: Position,
         /// Size of the publisher's message.
         bytes: usize,
         /// How many connections it was queued for.
-        recipients: usize,
+        recipients: u64,
     },
     /// A message was refused.
     Refused {
@@ -59,10 +64,17 @@ pub enum Fact<'a> {
         /// The rule.
         violation: Violation,
     },
-    /// A peer does not take what is sent to it.
+    /// A peer does not take what is sent to it, and is closed.
     SlowConsumer {
         /// Which.
         connection: u64,
+    },
+    /// A peer does not take what is sent to it, and loses what has waited longest.
+    Dropped {
+        /// Which.
+        connection: u64,
+        /// How many notifications.
+        notifications: usize,
     },
     /// A connection has ended.
     Disconnected {
@@ -70,10 +82,5 @@ pub enum Fact<'a> {
         connection: u64,
         /// What ended it.
         cause: CloseCause,
-    },
-    /// No connection can be accepted for the moment.
-    AcceptFailed {
-        /// Why.
-        error: &'a io::Error,
     },
 }

@@ -1,0 +1,240 @@
+//! How many connections there may be, in all and from one address.
+
+use core::{fmt, hash::BuildHasher, net::IpAddr};
+
+use hashbrown::{HashMap, hash_map::Entry};
+use siphasher::sip::SipHasher13;
+
+use super::HashKey;
+use crate::handshake::Refusal;
+
+/// Upper limits on connections; 0 means no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmissionLimits {
+    /// In all. None by default: the descriptors that the process may open bound them.
+    pub connections: usize,
+    /// From one address; [`AdmissionLimits::PER_ADDRESS`] by default. Loopback addresses have no such
+    /// limit: they are the back end, or a proxy for everybody.
+    pub per_address: usize,
+}
+
+impl AdmissionLimits {
+    /// Many of a mobile network's customers share an address; half of what a process may usually
+    /// open of descriptors in all is left to the others.
+    pub const PER_ADDRESS: usize = 4096;
+}
+
+impl Default for AdmissionLimits {
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            per_address: Self::PER_ADDRESS,
+        }
+    }
+}
+
+/// A connection too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// There are as many as there may be.
+    Full,
+    /// There are as many from this address as there may be.
+    AddressFull,
+}
+
+impl TurnedAway {
+    /// What to tell the client: with an HTTP status, before its connection is opened.
+    #[must_use]
+    pub const fn refusal(self) -> Refusal<'static> {
+        match self {
+            Self::Full => Refusal {
+                status: 503,
+                reason: "Service Unavailable",
+                headers: &[("Retry-After", "30")],
+                body: "The server has as many connections as it may have; try again later, or raise \
+                       its limit on connections.",
+            },
+            Self::AddressFull => Refusal {
+                status: 429,
+                reason: "Too Many Requests",
+                headers: &[("Retry-After", "30")],
+                body: "There are as many connections from this address as the server allows; close \
+                       some, or raise its limit on connections per address.",
+            },
+        }
+    }
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "there are as many connections as there may be",
+            Self::AddressFull => "there are as many connections from this address as there may be",
+        })
+    }
+}
+
+impl core::error::Error for TurnedAway {}
+
+/// Counts connections. One for all hubs that share a limit.
+#[derive(Debug)]
+pub struct Admission {
+    limits: AdmissionLimits,
+    open: usize,
+    /// Only of addresses that have a limit.
+    by_address: HashMap<IpAddr, usize, Keyed>,
+}
+
+/// Peers choose addresses, of IPv6 at least: they must not know which ones collide.
+#[derive(Debug)]
+struct Keyed(HashKey);
+
+impl BuildHasher for Keyed {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        let HashKey([low, high]) = self.0;
+        SipHasher13::new_with_keys(low, high)
+    }
+}
+
+impl Admission {
+    /// Nobody is in. Addresses are hashed with a secret key.
+    #[must_use]
+    pub fn new(limits: AdmissionLimits, key: HashKey) -> Self {
+        Self {
+            limits,
+            open: 0,
+            by_address: HashMap::with_hasher(Keyed(key)),
+        }
+    }
+
+    /// Counts a connection from `address`, which is to [`leave`](Self::leave) again.
+    ///
+    /// # Errors
+    /// Why there is no room for it; it does not count then.
+    pub fn enter(&mut self, address: IpAddr) -> Result<(), TurnedAway> {
+        let AdmissionLimits {
+            connections,
+            per_address,
+        } = self.limits;
+        if connections > 0 && self.open >= connections {
+            return Err(TurnedAway::Full);
+        }
+        if let Some(address) = self.counted(address) {
+            let count = self.by_address.entry(address).or_default();
+            if *count >= per_address {
+                return Err(TurnedAway::AddressFull);
+            }
+            *count = count.saturating_add(1);
+        }
+        self.open = self.open.saturating_add(1);
+        Ok(())
+    }
+
+    /// A connection from `address` that had [entered](Self::enter) is over.
+    pub fn leave(&mut self, address: IpAddr) {
+        self.open = self.open.saturating_sub(1);
+        if let Some(address) = self.counted(address)
+            && let Entry::Occupied(mut entry) = self.by_address.entry(address)
+        {
+            let left = entry.get().saturating_sub(1);
+            if left == 0 {
+                entry.remove();
+            } else {
+                *entry.get_mut() = left;
+            }
+        }
+        if self.by_address.capacity() > 64 && self.by_address.len() < self.by_address.capacity() / 8
+        {
+            self.by_address.shrink_to_fit();
+        }
+    }
+
+    /// How many are in.
+    #[must_use]
+    pub const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// The address to count by: of IPv6, the network of 64 bits that one customer has (RFC 6177).
+    fn counted(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        if self.limits.per_address == 0 || address.is_loopback() {
+            return None;
+        }
+        Some(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => IpAddr::from((v6.to_bits() >> 64 << 64).to_be_bytes()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap as Counts;
+
+    fn admission(connections: usize, per_address: usize) -> Admission {
+        let limits = AdmissionLimits {
+            connections,
+            per_address,
+        };
+        Admission::new(limits, HashKey([1, 2]))
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_network_of_one_customer_counts_as_one_address_and_loopback_as_none() {
+        let mut admission = admission(0, 1);
+        assert_eq!(admission.enter(ip("2001:db8::1")), Ok(()));
+        assert_eq!(
+            admission.enter(ip("2001:db8::2")),
+            Err(TurnedAway::AddressFull)
+        );
+        assert_eq!(admission.enter(ip("2001:db8:0:1::1")), Ok(()));
+        assert_eq!(admission.enter(ip("::ffff:192.0.2.1")), Ok(()));
+        assert_eq!(
+            admission.enter(ip("192.0.2.1")),
+            Err(TurnedAway::AddressFull)
+        );
+        for _ in 0..3 {
+            assert_eq!(admission.enter(ip("127.0.0.1")), Ok(()));
+            assert_eq!(admission.enter(ip("::1")), Ok(()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_counts_are_those_of_a_naive_book(steps in prop::collection::vec((0_u8..4, any::<bool>()), 0..200)) {
+            let mut admission = admission(20, 7);
+            let mut book = Counts::<IpAddr, usize>::new();
+            for (host, enters) in steps {
+                let address = IpAddr::from([192, 0, 2, host]);
+                let total: usize = book.values().sum();
+                let count = book.entry(address).or_default();
+                if enters {
+                    let expected = if total >= 20 {
+                        Err(TurnedAway::Full)
+                    } else if *count >= 7 {
+                        Err(TurnedAway::AddressFull)
+                    } else {
+                        *count += 1;
+                        Ok(())
+                    };
+                    prop_assert_eq!(admission.enter(address), expected);
+                } else if *count > 0 {
+                    *count -= 1;
+                    admission.leave(address);
+                }
+                prop_assert_eq!(admission.open(), book.values().sum::<usize>());
+                let known = book.values().filter(|count| **count > 0).count();
+                prop_assert_eq!(admission.by_address.len(), known);
+            }
+        }
+    }
+}

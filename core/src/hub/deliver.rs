@@ -1,0 +1,178 @@
+//! Publications from their publishers to everybody.
+
+use alloc::{sync::Arc, vec::Vec};
+
+use super::{
+    Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version,
+    hear::reply_frame,
+    session::Answer,
+};
+use crate::{
+    Instant,
+    notify::{self, Reply},
+};
+
+/// A new set of subscriptions, whose place is behind publications of the same hub.
+#[derive(Debug)]
+pub(super) struct Later {
+    /// How many of its batch are before it.
+    pub(super) behind: usize,
+    pub(super) session: SessionId,
+    /// The client's message.
+    pub(super) message: Vec<u8>,
+}
+
+impl<W: FnMut(&Fact<'_>)> Hub<W> {
+    /// Places, delivers and settles what was published: for a hub that has its `sequence` to itself.
+    pub fn hand_out(&mut self, sequence: &mut Sequence, now: Instant) {
+        let mut heard = Vec::new();
+        while let Some(batch) = self.poll_batch() {
+            let placed = sequence.place(batch);
+            heard.clear();
+            heard.resize(placed.len(), 0);
+            self.deliver(&placed, true, &mut heard);
+            self.settle(&placed, &heard, now);
+        }
+    }
+
+    /// What was published and is to be placed, if there is anything. Each batch that is taken must
+    /// come back to be [delivered](Self::deliver) as the hub's own, in the same order.
+    #[must_use]
+    pub fn poll_batch(&mut self) -> Option<Batch> {
+        if self.batch.is_empty() {
+            return None;
+        }
+        let later = core::mem::take(&mut self.later);
+        self.in_flight.push_back(later);
+        Some(self.batch.take())
+    }
+
+    /// How many of the hub's own batches are placed and not delivered here yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Makes publications due to everybody here who wants to hear them, in the order of their places;
+    /// `is_own` if they were published here. Adds to each of `heard`, which has one number for each
+    /// publication, by how many.
+    pub fn deliver(&mut self, placed: &Arc<Placed>, is_own: bool, heard: &mut [u64]) {
+        let own = if is_own { self.in_flight.pop_front() } else { None };
+        let mut later = own.unwrap_or_default().into_iter().peekable();
+        let classic = self.turn.share(&placed.classic);
+        let v1 = self.turn.share(&placed.v1);
+        let publications = placed.publications();
+        for (at, publication) in publications.iter().enumerate() {
+            while let Some(next) = later.next_if(|next| next.behind <= at) {
+                self.subscribe_later(&next);
+            }
+            let notification = placed.notification(publication);
+            let [classic_frame, v1_frame] = [&publication.classic, &publication.v1]
+                .map(|frame| narrow(frame.start)..narrow(frame.end));
+            let mut count: u64 = 0;
+            for &index in self.index.recipients(&notification) {
+                let Some(receiver) = self.receivers.get_mut(index as usize) else {
+                    continue;
+                };
+                if !receiver.hears {
+                    continue;
+                }
+                if receiver.v1 {
+                    self.turn.add(&mut receiver.due, v1, v1_frame.clone());
+                } else {
+                    self.turn.add(&mut receiver.due, classic, classic_frame.clone());
+                }
+                if !receiver.dirty {
+                    receiver.dirty = true;
+                    self.dirty.push_back(index);
+                }
+                count = count.saturating_add(1);
+            }
+            if let Some(heard) = heard.get_mut(at) {
+                *heard = heard.saturating_add(count);
+            }
+            self.reached = placed.position(at);
+        }
+        for next in later {
+            self.subscribe_later(&next);
+        }
+    }
+
+    /// Tells the publishers of a batch of this hub's that every hub has delivered it: `heard` is, for
+    /// each publication, by how many.
+    pub fn settle(&mut self, placed: &Placed, heard: &[u64], now: Instant) {
+        for (at, publication) in placed.publications().iter().enumerate() {
+            let recipients = heard.get(at).copied().unwrap_or_default();
+            let position = placed.position(at);
+            self.observe(&Fact::Published {
+                connection: publication.connection,
+                notification: &placed.notification(publication),
+                position,
+                bytes: publication.len,
+                recipients,
+            });
+            // It may have left meanwhile.
+            let Some(index) = self.find(publication.session) else {
+                continue;
+            };
+            let Some(session) = self.session_mut(index) else {
+                continue;
+            };
+            if let Some(answers) = &mut session.answers {
+                answers.settle();
+            }
+            match session.version {
+                Version::Classic => self.close_now(index, Ending::PUBLISHED, now),
+                Version::V1 => {
+                    let reply = Reply::Published {
+                        position,
+                        recipients,
+                    };
+                    self.write(index, &reply_frame(&reply));
+                }
+            }
+            self.answer_what_waited(index, now);
+        }
+    }
+
+    /// Says what had to wait for publications that are settled now.
+    fn answer_what_waited(&mut self, index: u32, now: Instant) {
+        loop {
+            let Some(session) = self.session_mut(index) else {
+                return;
+            };
+            let Some(answers) = &mut session.answers else {
+                return;
+            };
+            match answers.next() {
+                Some(Answer::Frame(frame)) => self.write(index, &frame),
+                Some(Answer::Close(ending)) => self.close_now(index, ending, now),
+                None => {
+                    if !answers.are_pending() {
+                        session.answers = None;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn subscribe_later(&mut self, later: &Later) {
+        let Some(index) = self.find(later.session) else {
+            return;
+        };
+        // It was parsed before.
+        if let Ok(notify::Message::Client(client)) =
+            notify::parse(&later.message, &self.options.message)
+            && let Some(set) = client.subscriptions()
+        {
+            self.subscribe(index, &set);
+        }
+    }
+}
+
+/// No batch has 4 GiB; what is beyond would be found to be nothing.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+

@@ -1,0 +1,47 @@
+//! How sessions end.
+
+use crate::{
+    conn::Violation,
+    notify::{ErrorCode, Refusal},
+    wire::CloseCode,
+};
+
+/// How a session ends by our will (the protocol, sections 1, 3 and 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// The code of our Close frame.
+    pub(super) code: CloseCode,
+    /// Its reason, of at most [`MAX_CLOSE_REASON`](crate::wire::MAX_CLOSE_REASON) bytes.
+    pub(super) reason: &'static str,
+}
+
+impl Ending {
+    const fn new(code: CloseCode, reason: &'static str) -> Self {
+        Self { code, reason }
+    }
+
+    /// A classic publisher is closed as soon as it was heard (section 3).
+    pub(super) const PUBLISHED: Self = Self::new(CloseCode::NORMAL, "published");
+    pub(super) const BINARY: Self = Self::new(CloseCode::UNSUPPORTED_DATA, "send JSON as text");
+    pub(super) const TOO_FAST: Self = Self::new(CloseCode::POLICY_VIOLATION, "too many messages");
+    pub(super) const SLOW: Self = Self::new(CloseCode::TRY_AGAIN_LATER, "slow consumer");
+    pub(super) const SHUTTING_DOWN: Self = Self::new(CloseCode::GOING_AWAY, "shutting down");
+    const FORBIDDEN: Self = Self::new(CloseCode::POLICY_VIOLATION, "publishing is forbidden");
+    const BROKEN_JSON: Self = Self::new(CloseCode::INVALID_PAYLOAD, "not valid JSON");
+
+    /// Whether, and how, a classic session ends when one of its messages is refused (section 5): a
+    /// publisher's does, who will not read on.
+    pub(super) fn of_classic(refusal: &Refusal) -> Option<Self> {
+        match refusal.code() {
+            ErrorCode::Forbidden => Some(Self::FORBIDDEN),
+            ErrorCode::InvalidJson if refusal.from_publisher() => Some(Self::BROKEN_JSON),
+            _ => None,
+        }
+    }
+}
+
+/// The error to tell a peer before the connection is closed for a violation, where the protocol
+/// has one for it (section 5).
+pub(super) fn last_words(violation: Violation) -> Option<Refusal> {
+    (violation == Violation::MessageTooBig).then(|| Refusal::new(ErrorCode::MessageTooBig))
+}

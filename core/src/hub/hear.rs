@@ -1,0 +1,406 @@
+//! What sessions say, and what comes of it.
+
+use alloc::{vec, vec::Vec};
+
+use super::{
+    Batch, Ending, Fact, Hub, SessionId, Version,
+    deliver::Later,
+    ending::last_words,
+    rate::Flow,
+    session::{Answer, Doorway, Stage},
+};
+use crate::{
+    Instant,
+    conn::{Connection, Data, Event, Input, Prepared, Server, Violation},
+    handshake::{RESPONSE_BYTES, Reply as Terms, Verdict},
+    notify::{self, ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply, Subscriptions},
+    wire::{Kind, MAX_HEAD},
+};
+
+impl<W: FnMut(&Fact<'_>)> Hub<W> {
+    /// Puts what a session's last bytes left over at the front of `buffer`, where it goes before the
+    /// next ones; how many bytes that are, at most [`MAX_LEFTOVER`](crate::conn::MAX_LEFTOVER).
+    /// `buffer` must have room for them.
+    #[must_use]
+    pub fn take_unfinished(&mut self, id: SessionId, buffer: &mut [u8]) -> usize {
+        let session = self.find(id).and_then(|index| self.session_mut(index));
+        let Some(partial) = session.and_then(|session| session.partial.as_mut()) else {
+            return 0;
+        };
+        let len = partial.left.len();
+        for (to, from) in buffer.iter_mut().zip(&partial.left) {
+            *to = *from;
+        }
+        partial.left.clear();
+        len
+    }
+
+    /// Takes the next bytes of a session, which arrived by `now`, and does what they ask for. How
+    /// many it took: if not all, [hand out](Self::hand_out) what was published, and give it the rest.
+    pub fn receive(&mut self, id: SessionId, bytes: &mut [u8], now: Instant) -> usize {
+        let len = bytes.len();
+        let Some(index) = self.find(id) else {
+            return len;
+        };
+        let is_opening = self
+            .session(index)
+            .is_some_and(|session| matches!(session.stage, Stage::Opening(_)));
+        let taken = if is_opening {
+            self.open(index, bytes, now)
+        } else {
+            self.understand(index, bytes, Batch::PUBLICATIONS, now)
+        };
+        self.refresh(index);
+        taken
+    }
+
+    /// The transport of a session has delivered its last byte.
+    pub fn receive_eof(&mut self, id: SessionId, now: Instant) {
+        let Some(index) = self.find(id) else {
+            return;
+        };
+        match self.session_mut(index).map(|session| &mut session.stage) {
+            Some(Stage::Opening(door)) => {
+                door.opening.lost();
+                self.end(index);
+            }
+            Some(Stage::Open(conn)) => {
+                conn.receive_eof(now);
+                self.transmit(index, &mut Input::default());
+            }
+            None => {}
+        }
+        self.refresh(index);
+    }
+
+    /// Goes on with the opening handshake of a session; how many of the bytes were taken.
+    fn open(&mut self, index: u32, bytes: &mut [u8], now: Instant) -> usize {
+        let mut rest: &mut [u8] = bytes;
+        let len = rest.len();
+        let mut out = [0; RESPONSE_BYTES];
+        while !rest.is_empty() {
+            let Some(session) = self.session_mut(index) else {
+                break;
+            };
+            let Stage::Opening(door) = &mut session.stage else {
+                break;
+            };
+            let Doorway { opening, closed } = &mut **door;
+            let room = opening.space();
+            let count = room.len().min(rest.len());
+            if count == 0 {
+                break; // cannot be: everything was looked at
+            }
+            for (to, from) in room.iter_mut().zip(rest.iter()) {
+                *to = *from;
+            }
+            opening.received(count);
+            let is_over = opening.is_over();
+            rest = rest.get_mut(count..).unwrap_or_default();
+            let mut version = Version::Classic;
+            let answer = opening.answer(&mut out, now, |request| {
+                if let Some(refusal) = *closed {
+                    return Verdict::Refuse(refusal);
+                }
+                let protocol = request.protocols().find(|name| *name == Version::SUBPROTOCOL);
+                if protocol.is_some() {
+                    version = Version::V1;
+                }
+                Verdict::Accept(Terms {
+                    protocol,
+                    extensions: None,
+                })
+            });
+            match answer {
+                None if is_over => self.end(index),
+                None => {}
+                Some((response, None)) => {
+                    session.shut_down = true;
+                    self.write_raw(index, response);
+                }
+                Some((response, Some(behind))) => {
+                    let mut behind = behind.to_vec();
+                    session.version = version;
+                    let conn = Connection::new(Server, &self.options.connection, now);
+                    self.write_raw(index, response);
+                    self.opened(index, conn);
+                    // It is no more than a request may have, and nobody else has it.
+                    self.understand(index, &mut behind, usize::MAX, now);
+                    break;
+                }
+            }
+        }
+        len.saturating_sub(rest.len())
+    }
+
+    fn opened(&mut self, index: u32, conn: Connection<Server>) {
+        let Some(session) = self.session_mut(index) else {
+            return;
+        };
+        session.stage = Stage::Open(conn);
+        let (connection, peer, version) = (session.number, session.peer.get(), session.version);
+        if let Some(receiver) = self.receivers.get_mut(index as usize) {
+            receiver.hears = true;
+            receiver.v1 = version == Version::V1;
+        }
+        self.observe(&Fact::Connected {
+            connection,
+            peer,
+            version,
+        });
+    }
+
+    /// Takes bytes of an open session, and stops when `most` publications or as many bytes of them as
+    /// a batch should have wait to be handed out; how many bytes were taken.
+    fn understand(&mut self, index: u32, bytes: &mut [u8], most: usize, now: Instant) -> usize {
+        let len = bytes.len();
+        let mut input = Input::new(bytes);
+        loop {
+            let Some(session) = self.session_mut(index) else {
+                return len;
+            };
+            let Stage::Open(conn) = &mut session.stage else {
+                return len;
+            };
+            let event = conn.receive(&mut input, now);
+            let is_done = !matches!(event, Ok(Some(_)));
+            match event {
+                Ok(Some(Event::Data(data))) => self.data(index, data, now),
+                Ok(_) => {}
+                Err(violation) => self.violated(index, violation),
+            }
+            self.transmit(index, &mut input);
+            if is_done {
+                self.keep(index, input.rest());
+                return len;
+            }
+            if self.batch.is_full(most) {
+                return input.consumed();
+            }
+        }
+    }
+
+    /// Keeps what is not understood without the bytes behind it.
+    fn keep(&mut self, index: u32, rest: &[u8]) {
+        let Some(session) = self.session_mut(index) else {
+            return;
+        };
+        if !rest.is_empty() {
+            // There is room: a connection leaves no more over.
+            let _ = session
+                .partial
+                .get_or_insert_default()
+                .left
+                .extend_from_slice(rest);
+        } else if session.partial.as_ref().is_some_and(|partial| !partial.in_message) {
+            session.partial = None;
+        }
+    }
+
+    fn data(&mut self, index: u32, data: Data<'_>, now: Instant) {
+        if data.first && data.last {
+            return self.message(index, data.kind, data.bytes, now);
+        }
+        let Some(session) = self.session_mut(index) else {
+            return;
+        };
+        let mut partial = session.partial.take().unwrap_or_default();
+        partial.in_message = !data.last;
+        // A message for which there is no memory is lost.
+        if let Ok(Some(message)) = partial.message.push(data) {
+            self.message(index, message.kind, message.bytes, now);
+        }
+        if partial.in_message
+            && let Some(session) = self.session_mut(index)
+        {
+            session.partial = Some(partial);
+        }
+    }
+
+    /// Does what a message asks for.
+    fn message(&mut self, index: u32, kind: Kind, bytes: &[u8], now: Instant) {
+        let Some(session) = self.session(index) else {
+            return;
+        };
+        // What comes after our Close is not heard: what happens to it must not depend on how fast it
+        // was. Nor is what follows the publication of a classic session.
+        if session.has_spoken || !session.is_open() {
+            return;
+        }
+        let publishes = session.rights.publish;
+        // The protocol, section 1: a binary message is answered with close 1003.
+        if kind == Kind::Binary {
+            return self.close(index, Ending::BINARY, now);
+        }
+        // Who may not publish is counted before anything is read, and who may, by what it is.
+        if !publishes && !self.may_speak(index, false, now) {
+            return;
+        }
+        let parsed = notify::parse(bytes, &self.options.message);
+        let is_publication = matches!(parsed, Ok(notify::Message::Publication(_)));
+        if publishes && !self.may_speak(index, is_publication, now) {
+            return;
+        }
+        match parsed {
+            Err(refusal) => self.refuse(index, &refusal, now),
+            Ok(notify::Message::Ping) => self.answer(index, &Reply::Pong),
+            Ok(notify::Message::Client(client)) => {
+                // A token is of no use to a hub without keys, and does no harm.
+                if let Some(set) = client.subscriptions() {
+                    self.subscribe_in_turn(index, bytes, &set);
+                }
+            }
+            Ok(notify::Message::Publication(notification)) if publishes => {
+                self.publish(index, bytes, &notification, now);
+            }
+            Ok(notify::Message::Publication(_)) => {
+                self.refuse(index, &Refusal::new(ErrorCode::Forbidden), now);
+            }
+        }
+    }
+
+    /// Counts a message against its rate; whether it is to be heard.
+    fn may_speak(&mut self, index: u32, is_publication: bool, now: Instant) -> bool {
+        let options = self.options;
+        let Some(session) = self.session_mut(index) else {
+            return false;
+        };
+        let flow = if is_publication {
+            session.publications.count(&options.publications, now)
+        } else {
+            session.messages.count(&options.messages, now)
+        };
+        if flow == Flow::Within {
+            return true;
+        }
+        self.refuse(index, &Refusal::new(ErrorCode::RateLimited), now);
+        if flow == Flow::Abuse {
+            self.close(index, Ending::TOO_FAST, now);
+        }
+        false
+    }
+
+    /// Replaces the subscriptions of a session, behind the publications that were accepted before.
+    fn subscribe_in_turn(&mut self, index: u32, message: &[u8], set: &Subscriptions<'_>) {
+        if self.batch.is_empty() && self.in_flight.is_empty() {
+            return self.subscribe(index, set);
+        }
+        let Some(session) = self.id(index) else {
+            return;
+        };
+        let later = Later {
+            behind: self.batch.len(),
+            session,
+            message: message.to_vec(),
+        };
+        match self.in_flight.back_mut() {
+            Some(before) if self.batch.is_empty() => before.push(Later {
+                behind: usize::MAX,
+                ..later
+            }),
+            _ => self.later.push(later),
+        }
+    }
+
+    /// Replaces the subscriptions of a session now.
+    pub(super) fn subscribe(&mut self, index: u32, set: &Subscriptions<'_>) {
+        self.index.replace(index, set);
+        let position = self.reached;
+        let subscriptions = set.len();
+        let Some(session) = self.session(index) else {
+            return;
+        };
+        let (connection, version) = (session.number, session.version);
+        self.observe(&Fact::Subscribed {
+            connection,
+            subscriptions,
+        });
+        if version == Version::V1 {
+            let count = subscriptions;
+            self.answer(index, &Reply::Subscribed { count, position });
+        }
+    }
+
+    /// Accepts a publication, which is then to be placed and delivered.
+    fn publish(
+        &mut self,
+        index: u32,
+        message: &[u8],
+        notification: &Notification<'_>,
+        now: Instant,
+    ) {
+        let (Some(id), Some(session)) = (self.id(index), self.session(index)) else {
+            return;
+        };
+        let publisher = (id, session.number);
+        if !self.batch.push(publisher, message, notification) {
+            return self.refuse(index, &Refusal::new(ErrorCode::MessageTooBig), now);
+        }
+        if let Some(session) = self.session_mut(index) {
+            session.has_spoken = session.version == Version::Classic;
+            session.answers.get_or_insert_default().accept();
+        }
+    }
+
+    /// Refuses a message, and ends a classic session where that is the rule.
+    fn refuse(&mut self, index: u32, refusal: &Refusal, now: Instant) {
+        let Some(session) = self.session(index) else {
+            return;
+        };
+        let (connection, version) = (session.number, session.version);
+        self.observe(&Fact::Refused {
+            connection,
+            refusal,
+        });
+        self.answer(index, &Reply::Error(refusal));
+        if version == Version::Classic
+            && let Some(ending) = Ending::of_classic(refusal)
+        {
+            self.close(index, ending, now);
+        }
+    }
+
+    /// A peer broke the protocol: tells it what the matter is, where there is a message for it.
+    fn violated(&mut self, index: u32, violation: Violation) {
+        let Some(connection) = self.session(index).map(|session| session.number) else {
+            return;
+        };
+        self.observe(&Fact::Violated {
+            connection,
+            violation,
+        });
+        if let Some(refusal) = last_words(violation) {
+            self.write(index, &reply_frame(&Reply::Error(&refusal)));
+        }
+    }
+
+    /// Answers a session, behind the answers to what it has published before.
+    fn answer(&mut self, index: u32, reply: &Reply<'_>) {
+        let frame = reply_frame(reply);
+        match self.session_mut(index).and_then(|session| session.answers.as_mut()) {
+            Some(answers) if answers.are_pending() => answers.wait(Answer::Frame(frame)),
+            _ => self.write(index, &frame),
+        }
+    }
+
+    /// Closes a session, behind the same.
+    pub(super) fn close(&mut self, index: u32, ending: Ending, now: Instant) {
+        match self.session_mut(index).and_then(|session| session.answers.as_mut()) {
+            Some(answers) if answers.are_pending() => answers.wait(Answer::Close(ending)),
+            _ => self.close_now(index, ending, now),
+        }
+    }
+}
+
+pub(super) fn reply_frame(reply: &Reply<'_>) -> Vec<u8> {
+    let mut text = [0; MAX_REPLY_LEN];
+    // The buffers fit every reply.
+    let text = reply.encode(&mut text).unwrap_or_default();
+    let mut frame = vec![0; MAX_HEAD.saturating_add(text.len())];
+    let len = match Prepared::encode(Kind::Text, text, &mut frame) {
+        Ok(prepared) => prepared.as_bytes().len(),
+        Err(_) => 0,
+    };
+    frame.truncate(len);
+    frame
+}

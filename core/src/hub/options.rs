@@ -1,0 +1,47 @@
+//! Limits and times of a hub.
+
+use core::time::Duration;
+
+use super::{IndexLimits, OutboxLimits, Rate};
+use crate::{
+    conn::Config,
+    handshake::{self, HANDSHAKE_TIME},
+    notify::Limits,
+};
+
+/// What sessions may ask of a hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Limits and times of each connection.
+    pub connection: Config,
+    /// Limits of its opening handshake.
+    pub handshake: handshake::Limits,
+    /// How long its opening handshake may take; [`HANDSHAKE_TIME`] by default.
+    pub handshake_time: Duration,
+    /// Limits of each message's content.
+    pub message: Limits,
+    /// Limits of the index of subscriptions.
+    pub index: IndexLimits,
+    /// How much a peer may leave waiting.
+    pub outbox: OutboxLimits,
+    /// How fast a session may send messages that are no publications; [`Rate::MESSAGES`] by default.
+    pub messages: Rate,
+    /// How fast a session that has the right may publish. Not bounded by default: publishers are
+    /// trusted with the right, and how much they may occupy at once is bounded anyway.
+    pub publications: Rate,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connection: Config::new(),
+            handshake: handshake::Limits::DEFAULT,
+            handshake_time: HANDSHAKE_TIME,
+            message: Limits::default(),
+            index: IndexLimits::default(),
+            outbox: OutboxLimits::default(),
+            messages: Rate::MESSAGES,
+            publications: Rate::UNLIMITED,
+        }
+    }
+}

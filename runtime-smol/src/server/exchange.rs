@@ -1,0 +1,109 @@
+//! Between the shards: connections on their way to one, and publications on their way to all.
+
+use core::{
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    time::Duration,
+};
+use std::{
+    net::{SocketAddr, TcpStream},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use campanile_core::hub::{Batch, Placed, Sequence, TurnedAway};
+use smol::channel::{self, Receiver, Sender};
+
+/// The shards' letter boxes, and the order of all publications.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    sequence: Mutex<Sequence>,
+    boxes: Vec<Sender<Letter>>,
+}
+
+/// What a shard is told.
+#[derive(Debug)]
+pub(super) enum Letter {
+    /// A new connection is its own.
+    Connection(Newcomer),
+    /// A batch is placed: deliver it.
+    Placed(Arc<Delivery>),
+    /// Every shard has delivered a batch of this one's.
+    Settled(Arc<Delivery>),
+    /// Close everything within that time.
+    Drain(Duration),
+}
+
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    pub(super) socket: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) number: u64,
+    /// Why it is to be declined, if so.
+    pub(super) turned_away: Option<TurnedAway>,
+}
+
+/// A batch on its way through all shards.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) placed: Arc<Placed>,
+    /// The shard that it was published at.
+    pub(super) origin: usize,
+    /// How many hear each of its publications, at the shards that have delivered it.
+    heard: Box<[AtomicU64]>,
+    /// How many shards have not.
+    left: AtomicUsize,
+}
+
+impl Exchange {
+    /// One for `shards` shards, with a letter box for each.
+    pub(super) fn new(sequence: Sequence, shards: usize) -> (Self, Vec<Receiver<Letter>>) {
+        let (boxes, openings) = (0..shards).map(|_| channel::unbounded()).unzip();
+        let sequence = Mutex::new(sequence);
+        (Self { sequence, boxes }, openings)
+    }
+
+    /// How many shards there are.
+    pub(super) fn shards(&self) -> usize {
+        self.boxes.len()
+    }
+
+    /// Writes to the shard of this number; one that has ended gets no letters.
+    pub(super) fn post(&self, shard: usize, letter: Letter) {
+        if let Some(letter_box) = self.boxes.get(shard) {
+            let _ = letter_box.try_send(letter);
+        }
+    }
+
+    /// Places a batch of the shard `origin`, and sends it to all shards, its own included: each gets
+    /// all batches in the order of their places.
+    pub(super) fn publish(&self, origin: usize, batch: Batch) {
+        let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
+        let placed = sequence.place(batch);
+        let delivery = Arc::new(Delivery {
+            origin,
+            heard: (0..placed.len()).map(|_| AtomicU64::new(0)).collect(),
+            left: AtomicUsize::new(self.boxes.len()),
+            placed,
+        });
+        for shard in 0..self.boxes.len() {
+            self.post(shard, Letter::Placed(Arc::clone(&delivery)));
+        }
+    }
+
+    /// A shard has delivered a batch to so many. The last one tells the shard that it is from.
+    pub(super) fn delivered(&self, delivery: Arc<Delivery>, heard: &[u64]) {
+        for (total, more) in delivery.heard.iter().zip(heard) {
+            total.fetch_add(*more, Ordering::Relaxed);
+        }
+        // What the others have added is to be seen by who comes last.
+        if delivery.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.post(delivery.origin, Letter::Settled(delivery));
+        }
+    }
+}
+
+impl Delivery {
+    /// How many hear each of the publications, when all shards have delivered it.
+    pub(super) fn heard(&self) -> impl Iterator<Item = u64> {
+        self.heard.iter().map(|count| count.load(Ordering::Relaxed))
+    }
+}
