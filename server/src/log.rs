@@ -103,7 +103,10 @@ fn record_session(fact: &hub::Fact<'_>) {
         Fact::Dropped {
             connection,
             notifications,
-        } => warn!(connection, notifications, "slow consumer, dropped the oldest"),
+        } => warn!(
+            connection,
+            notifications, "slow consumer, dropped the oldest"
+        ),
         Fact::Disconnected { connection, cause } => info!(
             connection,
             code = cause.code(),

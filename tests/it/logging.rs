@@ -41,7 +41,7 @@ impl Logging {
     #[track_caller]
     fn to(log: Stdio) -> Self {
         let mut child = Command::new(Daemon::binary())
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", "127.0.0.1:0", "--messages-per-minute", "0"])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

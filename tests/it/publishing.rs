@@ -410,7 +410,7 @@ fn half_a_notification_is_none() {
 
 #[test]
 fn more_replies_than_may_wait_are_all_sent_to_a_peer_that_reads_them() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::with(&["--messages-per-minute", "0"]);
     let mut wire = daemon.connect();
     let count = 1_000;
     let ping = Frame::text(r#"{"type":"ping"}"#).masked();

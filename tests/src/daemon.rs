@@ -30,6 +30,13 @@ impl Daemon {
         Self::from_command(Command::new(Self::binary()).args(["--listen", address]))
     }
 
+    /// Starts the daemon on a free port with further `arguments` and waits until it is ready.
+    #[track_caller]
+    pub fn with(arguments: &[&str]) -> Self {
+        let mut command = Command::new(Self::binary());
+        Self::from_command(command.args(["--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
     /// Starts the daemon by a command line of the caller's and waits until it is ready.
     #[track_caller]
     pub fn from_command(command: &mut Command) -> Self {

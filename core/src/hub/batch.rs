@@ -125,7 +125,9 @@ impl Batch {
         core::mem::take(self)
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Whether nothing was published.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.publications.is_empty()
     }
 
@@ -199,7 +201,9 @@ impl Placed {
         let frame = self.classic.get(publication.classic.clone());
         let frame = frame.unwrap_or_default();
         let head = frame.len().saturating_sub(publication.len);
-        publication.located.read(frame.get(head..).unwrap_or_default())
+        publication
+            .located
+            .read(frame.get(head..).unwrap_or_default())
     }
 }
 

@@ -2,11 +2,7 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use super::{
-    Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version,
-    hear::reply_frame,
-    session::Answer,
-};
+use super::{Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, hear::reply_frame};
 use crate::{
     Instant,
     notify::{self, Reply},
@@ -30,7 +26,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             let placed = sequence.place(batch);
             heard.clear();
             heard.resize(placed.len(), 0);
-            self.deliver(&placed, true, &mut heard);
+            self.deliver(&placed, true, &mut heard, now);
             self.settle(&placed, &heard, now);
         }
     }
@@ -56,15 +52,19 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     /// Makes publications due to everybody here who wants to hear them, in the order of their places;
     /// `is_own` if they were published here. Adds to each of `heard`, which has one number for each
     /// publication, by how many.
-    pub fn deliver(&mut self, placed: &Arc<Placed>, is_own: bool, heard: &mut [u64]) {
-        let own = if is_own { self.in_flight.pop_front() } else { None };
+    pub fn deliver(&mut self, placed: &Arc<Placed>, is_own: bool, heard: &mut [u64], now: Instant) {
+        let own = if is_own {
+            self.in_flight.pop_front()
+        } else {
+            None
+        };
         let mut later = own.unwrap_or_default().into_iter().peekable();
         let classic = self.turn.share(&placed.classic);
         let v1 = self.turn.share(&placed.v1);
         let publications = placed.publications();
         for (at, publication) in publications.iter().enumerate() {
             while let Some(next) = later.next_if(|next| next.behind <= at) {
-                self.subscribe_later(&next);
+                self.subscribe_later(&next, now);
             }
             let notification = placed.notification(publication);
             let [classic_frame, v1_frame] = [&publication.classic, &publication.v1]
@@ -80,7 +80,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 if receiver.v1 {
                     self.turn.add(&mut receiver.due, v1, v1_frame.clone());
                 } else {
-                    self.turn.add(&mut receiver.due, classic, classic_frame.clone());
+                    self.turn
+                        .add(&mut receiver.due, classic, classic_frame.clone());
                 }
                 if !receiver.dirty {
                     receiver.dirty = true;
@@ -94,7 +95,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             self.reached = placed.position(at);
         }
         for next in later {
-            self.subscribe_later(&next);
+            self.subscribe_later(&next, now);
         }
     }
 
@@ -145,8 +146,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 return;
             };
             match answers.next() {
-                Some(Answer::Frame(frame)) => self.write(index, &frame),
-                Some(Answer::Close(ending)) => self.close_now(index, ending, now),
+                Some(answer) => self.give(index, answer, now),
                 None => {
                     if !answers.are_pending() {
                         session.answers = None;
@@ -157,7 +157,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
-    fn subscribe_later(&mut self, later: &Later) {
+    fn subscribe_later(&mut self, later: &Later, now: Instant) {
         let Some(index) = self.find(later.session) else {
             return;
         };
@@ -166,7 +166,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             notify::parse(&later.message, &self.options.message)
             && let Some(set) = client.subscriptions()
         {
-            self.subscribe(index, &set);
+            self.subscribe(index, &set, now);
         }
     }
 }
@@ -175,4 +175,3 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
-

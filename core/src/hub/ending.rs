@@ -32,11 +32,12 @@ impl Ending {
     /// Whether, and how, a classic session ends when one of its messages is refused (section 5): a
     /// publisher's does, who will not read on.
     pub(super) fn of_classic(refusal: &Refusal) -> Option<Self> {
-        match refusal.code() {
-            ErrorCode::Forbidden => Some(Self::FORBIDDEN),
-            ErrorCode::InvalidJson if refusal.from_publisher() => Some(Self::BROKEN_JSON),
-            _ => None,
+        let code = refusal.code();
+        if code == ErrorCode::Forbidden {
+            return Some(Self::FORBIDDEN);
         }
+        let is_broken = code == ErrorCode::InvalidJson && refusal.from_publisher();
+        is_broken.then_some(Self::BROKEN_JSON)
     }
 }
 

@@ -64,10 +64,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 door.opening.lost();
                 self.end(index);
             }
-            Some(Stage::Open(conn)) => {
-                conn.receive_eof(now);
-                self.transmit(index, &mut Input::default());
-            }
+            Some(Stage::Open(_)) => self.in_turn(index, Answer::Eof, now),
             None => {}
         }
         self.refresh(index);
@@ -102,7 +99,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 if let Some(refusal) = *closed {
                     return Verdict::Refuse(refusal);
                 }
-                let protocol = request.protocols().find(|name| *name == Version::SUBPROTOCOL);
+                let protocol = request
+                    .protocols()
+                    .find(|name| *name == Version::SUBPROTOCOL);
                 if protocol.is_some() {
                     version = Version::V1;
                 }
@@ -192,7 +191,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 .get_or_insert_default()
                 .left
                 .extend_from_slice(rest);
-        } else if session.partial.as_ref().is_some_and(|partial| !partial.in_message) {
+        } else if session
+            .partial
+            .as_ref()
+            .is_some_and(|partial| !partial.in_message)
+        {
             session.partial = None;
         }
     }
@@ -243,11 +246,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
         match parsed {
             Err(refusal) => self.refuse(index, &refusal, now),
-            Ok(notify::Message::Ping) => self.answer(index, &Reply::Pong),
+            Ok(notify::Message::Ping) => self.answer(index, &Reply::Pong, now),
             Ok(notify::Message::Client(client)) => {
                 // A token is of no use to a hub without keys, and does no harm.
                 if let Some(set) = client.subscriptions() {
-                    self.subscribe_in_turn(index, bytes, &set);
+                    self.subscribe_in_turn(index, bytes, &set, now);
                 }
             }
             Ok(notify::Message::Publication(notification)) if publishes => {
@@ -281,9 +284,15 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     /// Replaces the subscriptions of a session, behind the publications that were accepted before.
-    fn subscribe_in_turn(&mut self, index: u32, message: &[u8], set: &Subscriptions<'_>) {
+    fn subscribe_in_turn(
+        &mut self,
+        index: u32,
+        message: &[u8],
+        set: &Subscriptions<'_>,
+        now: Instant,
+    ) {
         if self.batch.is_empty() && self.in_flight.is_empty() {
-            return self.subscribe(index, set);
+            return self.subscribe(index, set, now);
         }
         let Some(session) = self.id(index) else {
             return;
@@ -303,7 +312,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     /// Replaces the subscriptions of a session now.
-    pub(super) fn subscribe(&mut self, index: u32, set: &Subscriptions<'_>) {
+    pub(super) fn subscribe(&mut self, index: u32, set: &Subscriptions<'_>, now: Instant) {
         self.index.replace(index, set);
         let position = self.reached;
         let subscriptions = set.len();
@@ -317,7 +326,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         });
         if version == Version::V1 {
             let count = subscriptions;
-            self.answer(index, &Reply::Subscribed { count, position });
+            self.answer(index, &Reply::Subscribed { count, position }, now);
         }
     }
 
@@ -352,7 +361,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             connection,
             refusal,
         });
-        self.answer(index, &Reply::Error(refusal));
+        self.answer(index, &Reply::Error(refusal), now);
         if version == Version::Classic
             && let Some(ending) = Ending::of_classic(refusal)
         {
@@ -375,19 +384,38 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     /// Answers a session, behind the answers to what it has published before.
-    fn answer(&mut self, index: u32, reply: &Reply<'_>) {
-        let frame = reply_frame(reply);
-        match self.session_mut(index).and_then(|session| session.answers.as_mut()) {
-            Some(answers) if answers.are_pending() => answers.wait(Answer::Frame(frame)),
-            _ => self.write(index, &frame),
-        }
+    fn answer(&mut self, index: u32, reply: &Reply<'_>, now: Instant) {
+        self.in_turn(index, Answer::Frame(reply_frame(reply)), now);
     }
 
     /// Closes a session, behind the same.
-    pub(super) fn close(&mut self, index: u32, ending: Ending, now: Instant) {
-        match self.session_mut(index).and_then(|session| session.answers.as_mut()) {
-            Some(answers) if answers.are_pending() => answers.wait(Answer::Close(ending)),
-            _ => self.close_now(index, ending, now),
+    fn close(&mut self, index: u32, ending: Ending, now: Instant) {
+        self.in_turn(index, Answer::Close(ending), now);
+    }
+
+    /// Does this when what the session has published before is settled, which it may be already.
+    fn in_turn(&mut self, index: u32, answer: Answer, now: Instant) {
+        match self
+            .session_mut(index)
+            .and_then(|session| session.answers.as_mut())
+        {
+            Some(answers) if answers.are_pending() => answers.wait(answer),
+            _ => self.give(index, answer, now),
+        }
+    }
+
+    /// Does this at once.
+    pub(super) fn give(&mut self, index: u32, answer: Answer, now: Instant) {
+        match answer {
+            Answer::Frame(frame) => self.write(index, &frame),
+            Answer::Close(ending) => self.close_now(index, ending, now),
+            Answer::Eof => {
+                if let Some(Stage::Open(conn)) = self.session_mut(index).map(|s| &mut s.stage) {
+                    conn.receive_eof(now);
+                    self.transmit(index, &mut Input::default());
+                    self.refresh(index);
+                }
+            }
         }
     }
 }

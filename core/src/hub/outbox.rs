@@ -97,9 +97,9 @@ impl Outbox {
             RAW => rest.len(), // as if it were a frame: all of it has to go out
             _ => rest_of_frame(piece.bytes, piece.sent),
         };
-        let shared = turn.shared(piece.run.segment).filter(|segment| {
-            rest.len().saturating_mul(SHARED_FROM) >= segment.len()
-        });
+        let shared = turn
+            .shared(piece.run.segment)
+            .filter(|segment| rest.len().saturating_mul(SHARED_FROM) >= segment.len());
         let (segment, start) = match shared {
             Some(segment) => {
                 let start = rest.as_ptr().addr().saturating_sub(segment.as_ptr().addr());

@@ -81,7 +81,11 @@ impl Bucket {
             return Flow::Abuse;
         }
         self.due = due.after_micros(each);
-        if ahead > burst { Flow::Over } else { Flow::Within }
+        if ahead > burst {
+            Flow::Over
+        } else {
+            Flow::Within
+        }
     }
 }
 

@@ -3,11 +3,7 @@
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::net::{IpAddr, SocketAddr};
 
-use super::{
-    Ending, Rights, Version,
-    outbox::Outbox,
-    rate::Bucket,
-};
+use super::{Ending, Rights, Version, outbox::Outbox, rate::Bucket};
 use crate::{
     Instant,
     conn::{Assembler, Connection, MAX_LEFTOVER, Opening, Server, State},
@@ -113,12 +109,15 @@ pub(super) struct Answers {
     waiting: VecDeque<(u64, Answer)>,
 }
 
-/// What a session is to be told.
+/// What is to happen to a session.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// A frame.
+    /// It is sent this frame.
     Frame(Vec<u8>),
+    /// It is closed.
     Close(Ending),
+    /// Its transport has delivered its last byte.
+    Eof,
 }
 
 impl Answers {
@@ -143,7 +142,10 @@ impl Answers {
 
     /// The next answer that need not wait any longer.
     pub(super) fn next(&mut self) -> Option<Answer> {
-        let due = self.waiting.front().is_some_and(|next| next.0 <= self.settled);
+        let due = self
+            .waiting
+            .front()
+            .is_some_and(|next| next.0 <= self.settled);
         due.then(|| self.waiting.pop_front())?.map(|next| next.1)
     }
 }

@@ -2,11 +2,7 @@
 
 use core::time::Duration;
 
-use super::{
-    Ending, Fact, Hub,
-    hear::reply_frame,
-    session::Stage,
-};
+use super::{Ending, Fact, Hub, hear::reply_frame, session::Stage};
 use crate::{
     Instant,
     conn::Input,
@@ -69,7 +65,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     pub(super) fn tick(&self) -> Duration {
-        if self.drain.is_some() { DRAIN_TICK } else { TICK }
+        if self.drain.is_some() {
+            DRAIN_TICK
+        } else {
+            TICK
+        }
     }
 
     fn handle_timeout(&mut self, index: u32, now: Instant) {

@@ -87,7 +87,10 @@ impl Acceptor {
         // Notifications are small and wanted at once. A socket that refuses is served all the same.
         let _ = socket.set_nodelay(true);
         let entered = {
-            let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut admission = self
+                .admission
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             admission.enter(peer.ip())
         };
         if let Err(reason) = entered {

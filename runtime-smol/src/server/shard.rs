@@ -99,7 +99,11 @@ pub(super) struct Common {
 }
 
 impl Shard {
-    pub(super) fn new(number: usize, common: Common, letters: Receiver<Letter>) -> io::Result<Self> {
+    pub(super) fn new(
+        number: usize,
+        common: Common,
+        letters: Receiver<Letter>,
+    ) -> io::Result<Self> {
         let Common {
             options,
             observer,
@@ -152,12 +156,18 @@ impl Shard {
     }
 
     fn is_done(&self) -> bool {
-        self.deadline.is_some_and(|at| self.hub.sessions() == 0 || self.clock.now() >= at)
+        self.deadline
+            .is_some_and(|at| self.hub.sessions() == 0 || self.clock.now() >= at)
     }
 
     /// Waits for whatever happens next.
     async fn wait(&mut self) -> io::Result<()> {
-        let deadline = self.hub.poll_timeout().into_iter().chain(self.deadline).min();
+        let deadline = self
+            .hub
+            .poll_timeout()
+            .into_iter()
+            .chain(self.deadline)
+            .min();
         let time = async {
             match deadline.and_then(|at| self.clock.system_time(at)) {
                 Some(at) => drop(Timer::at(at).await),
@@ -255,7 +265,10 @@ impl Shard {
     /// A connection is over.
     fn dismiss(&self, address: core::net::IpAddr, admitted: bool) {
         if admitted {
-            let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut admission = self
+                .admission
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             admission.leave(address);
         } else {
             self.turned_away.fetch_sub(1, Ordering::Relaxed);
@@ -339,7 +352,9 @@ impl Shard {
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         };
         let now = self.clock.now();
-        let mut bytes = scratch.get_mut(..kept.saturating_add(count)).unwrap_or_default();
+        let mut bytes = scratch
+            .get_mut(..kept.saturating_add(count))
+            .unwrap_or_default();
         while !bytes.is_empty() {
             let taken = self.hub.receive(session, bytes, now);
             bytes = bytes.get_mut(taken..).unwrap_or_default();
@@ -379,7 +394,9 @@ impl Shard {
         self.heard.clear();
         self.heard.resize(delivery.placed.len(), 0);
         let is_own = delivery.origin == self.number;
-        self.hub.deliver(&delivery.placed, is_own, &mut self.heard);
+        let now = self.clock.now();
+        self.hub
+            .deliver(&delivery.placed, is_own, &mut self.heard, now);
         self.exchange.delivered(delivery, &self.heard);
         if self.hub.is_filling() {
             self.flush();
