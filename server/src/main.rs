@@ -1,5 +1,6 @@
 //! The Campanile notification server.
 
+mod bench;
 mod cli;
 mod descriptors;
 mod explain;
@@ -18,8 +19,10 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    if let Some(cli::Command::Explain(arguments)) = &arguments.command {
-        return explain::run(arguments);
+    match &arguments.command {
+        Some(cli::Command::Explain(arguments)) => return explain::run(arguments),
+        Some(cli::Command::Bench(arguments)) => return bench::run(arguments),
+        None => {}
     }
     let _log = log::init(arguments.log.into());
     match serve(arguments.listen, &arguments.options()) {

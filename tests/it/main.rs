@@ -3,6 +3,7 @@
 
 mod bad_handshake;
 mod bad_input;
+mod benching;
 mod command_line;
 mod explaining;
 mod keep_alive;

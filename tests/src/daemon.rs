@@ -76,6 +76,12 @@ impl Daemon {
         format!("ws://{}", self.address)
     }
 
+    /// The daemon's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
     /// The line by which the daemon said that it is ready.
     #[must_use]
     pub fn ready_line(&self) -> &str {

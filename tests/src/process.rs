@@ -122,6 +122,12 @@ impl Program {
         self.errors.text()
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it is still running.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
