@@ -19,8 +19,6 @@ pub(super) struct Turn {
     /// The segments from 1 on.
     shared: Vec<Segment>,
     runs: Vec<Run>,
-    /// Whether somebody has so much to get that it should be written before more comes.
-    filling: bool,
 }
 
 /// Whole frames that lie one behind the other, and where a session's next run is.
@@ -55,6 +53,12 @@ impl Due {
     pub(super) const fn is_nothing(self) -> bool {
         self.first == NONE
     }
+
+    /// Whether there is so much that it should be written before more comes.
+    #[inline]
+    pub(super) const fn is_much(self) -> bool {
+        self.bytes >= MUCH_BYTES || self.frames >= MUCH_FRAMES
+    }
 }
 
 /// No run.
@@ -68,8 +72,8 @@ pub(super) const RAW: u32 = u32::MAX;
 
 /// How much may become due to one session before it should be written, in bytes and in frames. A
 /// quarter and a half of what may wait: who is offered that much at once has not been slow yet.
-const FILLING_BYTES: u32 = 64 * 1024;
-const FILLING_FRAMES: u32 = 128;
+const MUCH_BYTES: u32 = 64 * 1024;
+const MUCH_FRAMES: u32 = 128;
 
 /// Bytes of the chunk that is on its way to one session.
 pub(super) struct Piece<'t> {
@@ -99,7 +103,6 @@ impl Turn {
         let len = frame.end.saturating_sub(frame.start);
         due.bytes = due.bytes.saturating_add(len);
         due.frames = due.frames.saturating_add(1);
-        self.filling |= due.bytes >= FILLING_BYTES || due.frames >= FILLING_FRAMES;
         let next = narrow(self.runs.len());
         if let Some(last) = self.runs.get_mut(due.last as usize) {
             if last.segment == segment && last.end == frame.start && segment != RAW {
@@ -120,11 +123,6 @@ impl Turn {
             frames: 1,
             next: NONE,
         });
-    }
-
-    /// Whether somebody has so much to get that it should be written before more comes.
-    pub(super) const fn is_filling(&self) -> bool {
-        self.filling
     }
 
     /// What is due, in order.
@@ -168,7 +166,6 @@ impl Turn {
     /// Forgets everything; what is still due to somebody would be something else afterwards.
     pub(super) fn clear(&mut self) {
         self.shared.clear();
-        self.filling = false;
         forget(&mut self.own, KEPT_BYTES);
         forget(&mut self.runs, KEPT_RUNS);
     }

@@ -313,10 +313,7 @@ impl Shard {
             if self.read(session) {
                 self.ready.push_back(session);
             }
-            if self.hub.is_filling() {
-                self.hand_out();
-                self.flush();
-            }
+            self.relieve();
             if self.clock.now().since(start) >= TURN {
                 break;
             }
@@ -360,9 +357,7 @@ impl Shard {
             bytes = bytes.get_mut(taken..).unwrap_or_default();
             if !bytes.is_empty() {
                 self.hand_out();
-                if self.hub.is_filling() {
-                    self.flush();
-                }
+                self.relieve();
             }
         }
         if is_end {
@@ -398,32 +393,43 @@ impl Shard {
         self.hub
             .deliver(&delivery.placed, is_own, &mut self.heard, now);
         self.exchange.delivered(delivery, &self.heard);
-        if self.hub.is_filling() {
-            self.flush();
-        }
+        self.relieve();
     }
 
     /// Writes what is due to everybody, as far as the kernel takes it.
     fn flush(&mut self) {
         let now = self.clock.now();
         while let Some(session) = self.hub.poll_transmit(now) {
-            let Some(slot) = self.peers.get_mut(session.index()) else {
-                continue;
-            };
-            let Some(peer) = slot else {
-                continue;
-            };
-            write(&peer.socket, &mut self.hub, session);
-            // Neither can fail in a way that matters: the socket is done with.
-            if self.hub.is_over(session) {
-                let _ = peer.socket.shutdown(Shutdown::Both);
-                let (address, admitted) = (peer.address, peer.admitted);
-                *slot = None;
-                self.hub.leave(session);
-                self.dismiss(address, admitted);
-            } else if self.hub.take_shutdown(session) {
-                let _ = peer.socket.shutdown(Shutdown::Write);
-            }
+            self.write(session);
+        }
+    }
+
+    /// The same for those alone that so much is due to that they should not wait for the end of the
+    /// turn.
+    fn relieve(&mut self) {
+        let now = self.clock.now();
+        while let Some(session) = self.hub.poll_filling(now) {
+            self.write(session);
+        }
+    }
+
+    fn write(&mut self, session: SessionId) {
+        let Some(slot) = self.peers.get_mut(session.index()) else {
+            return;
+        };
+        let Some(peer) = slot else {
+            return;
+        };
+        write(&peer.socket, &mut self.hub, session);
+        // Neither can fail in a way that matters: the socket is done with.
+        if self.hub.is_over(session) {
+            let _ = peer.socket.shutdown(Shutdown::Both);
+            let (address, admitted) = (peer.address, peer.admitted);
+            *slot = None;
+            self.hub.leave(session);
+            self.dismiss(address, admitted);
+        } else if self.hub.take_shutdown(session) {
+            let _ = peer.socket.shutdown(Shutdown::Write);
         }
     }
 }
