@@ -2,14 +2,15 @@
 
 use core::{
     hash::{BuildHasher as _, Hasher as _},
+    net::IpAddr,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 use std::{
     collections::VecDeque,
     hash::RandomState,
-    io::{self, IoSlice, Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    io::{self, IoSlice},
+    net::Shutdown,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -22,7 +23,7 @@ use smol::{Timer, channel::Receiver, future};
 use super::{
     Fact, Options,
     exchange::{Delivery, Exchange, Letter, Newcomer},
-    poller::Poller,
+    poller::{Poller, Socket},
 };
 use crate::clock::Clock;
 
@@ -76,8 +77,8 @@ pub(super) struct Shard {
 
 struct Peer {
     session: SessionId,
-    socket: TcpStream,
-    address: core::net::IpAddr,
+    socket: Socket,
+    address: IpAddr,
     /// Whether it counts as a connection.
     admitted: bool,
     /// Whether it is on the list of those who may have something to be read.
@@ -232,26 +233,25 @@ impl Shard {
             None => self.hub.accept(number, peer, rights, now),
             Some(reason) => self.hub.turn_away(number, peer, reason.refusal(), now),
         };
-        let mut peer = Peer {
-            session: match session {
-                Some(session) => session,
-                None => return self.dismiss(peer.ip(), turned_away.is_none()),
-            },
+        let (address, admitted) = (peer.ip(), turned_away.is_none());
+        let Some(session) = session else {
+            return self.dismiss(address, admitted);
+        };
+        let at = session.index();
+        let key = u32::try_from(at).unwrap_or(u32::MAX);
+        let Ok(socket) = self.poller.add(socket, key) else {
+            // Out of memory, or of watches (epoll_ctl(2)): it ends before it has begun.
+            self.hub.leave(session);
+            return self.dismiss(address, admitted);
+        };
+        let peer = Peer {
+            session,
             socket,
-            address: peer.ip(),
-            admitted: turned_away.is_none(),
+            address,
+            admitted,
             queued: true,
             ended: false,
         };
-        let session = peer.session;
-        let at = session.index();
-        let key = u32::try_from(at).unwrap_or(u32::MAX);
-        if self.poller.add(&peer.socket, key).is_err() {
-            // Out of memory, or of watches (epoll_ctl(2)): it ends before it has begun.
-            peer.ended = true;
-            self.hub.leave(session);
-            return self.dismiss(peer.address, peer.admitted);
-        }
         if self.peers.len() <= at {
             self.peers.resize_with(at.saturating_add(1), || None);
         }
@@ -263,7 +263,7 @@ impl Shard {
     }
 
     /// A connection is over.
-    fn dismiss(&self, address: core::net::IpAddr, admitted: bool) {
+    fn dismiss(&self, address: IpAddr, admitted: bool) {
         if admitted {
             let mut admission = self
                 .admission
@@ -435,7 +435,7 @@ impl Shard {
 }
 
 /// Offers what is due to a session to the kernel.
-fn write(mut socket: &TcpStream, hub: &mut ShardHub, session: SessionId) {
+fn write(socket: &Socket, hub: &mut ShardHub, session: SessionId) {
     loop {
         let mut slices = [IoSlice::new(&[]); VECTOR];
         let mut used = 0;
@@ -443,12 +443,11 @@ fn write(mut socket: &TcpStream, hub: &mut ShardHub, session: SessionId) {
             *slice = IoSlice::new(chunk);
             used += 1;
         }
-        let written = match slices.get(..used).unwrap_or_default() {
-            [] => return,
-            [one] => socket.write(one),
-            several => socket.write_vectored(several),
-        };
-        match written {
+        let slices = slices.get(..used).unwrap_or_default();
+        if slices.is_empty() {
+            return;
+        }
+        match socket.write(slices) {
             Ok(count) => hub.sent(session, count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

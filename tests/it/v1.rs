@@ -1,0 +1,195 @@
+//! Sessions of the subprotocol `campanile.v1` (the protocol, sections 1, 5 and 6).
+
+use campanile_tests::{Daemon, Received, Wire};
+use serde_json::Value;
+
+const SUBSCRIBE: &str = r#"{"sender":"client","subscriptions":[{"package":"p","page":"q"},{"package":"r","page":"s"}]}"#;
+const NOTIFICATION: &str =
+    r#"{"sender":"server","notification":{"package":"p","page":"q","data":[1.0, "é"]},"type":"t"}"#;
+
+#[test]
+fn a_subscription_is_acknowledged_with_its_count_and_position() {
+    let daemon = Daemon::start();
+    let mut wire = daemon.connect_v1();
+    wire.send_text(SUBSCRIBE);
+    let first = subscribed(&mut wire, 2);
+    wire.send_text(r#"{"sender":"client","subscriptions":[]}"#);
+    assert_eq!(subscribed(&mut wire, 0), first, "nothing was published");
+}
+
+#[test]
+fn a_publication_is_acknowledged_and_its_connection_stays_open() {
+    let daemon = Daemon::start();
+    let mut hearers: Vec<_> = (0..3)
+        .map(|_| daemon.subscriber(r#"[{"package":"p","page":"q"}]"#))
+        .collect();
+    let mut publisher = daemon.connect_v1();
+    let mut last = String::new();
+    for _ in 0..3 {
+        publisher.send_text(NOTIFICATION);
+        let position = published(&mut publisher, 3);
+        assert!(position > last, "{position} is not behind {last}");
+        last = position;
+        for hearer in &mut hearers {
+            hearer.expect_text(NOTIFICATION);
+        }
+    }
+    publisher.send_text(r#"{"type":"ping"}"#);
+    publisher.expect_text(r#"{"type":"pong"}"#);
+}
+
+#[test]
+fn a_v1_subscriber_hears_the_position_in_front_and_the_rest_byte_for_byte() {
+    let daemon = Daemon::start();
+    let mut subscriber = daemon.connect_v1();
+    subscriber.send_text(SUBSCRIBE);
+    let before = subscribed(&mut subscriber, 2);
+    let mut classic = daemon.subscriber(r#"[{"package":"p","page":"q"}]"#);
+    let spaced = format!(" \r\n{NOTIFICATION}\n");
+    let mut publisher = daemon.connect_v1();
+    for message in [NOTIFICATION, &spaced] {
+        publisher.send_text(message);
+        let position = published(&mut publisher, 2);
+        assert!(position > before);
+        let (_, rest) = message.split_once('{').expect("an object");
+        subscriber.expect_text(&format!(r#"{{"position":"{position}",{rest}"#));
+        classic.expect_text(message);
+    }
+}
+
+#[test]
+fn answers_come_in_the_order_of_the_messages_also_when_they_are_sent_at_once() {
+    let daemon = Daemon::start();
+    let mut wire = daemon.connect_v1();
+    let broken = r#"{"sender":"server","notification":{}}"#;
+    let ping = r#"{"type":"ping"}"#;
+    for message in [
+        NOTIFICATION,
+        broken,
+        NOTIFICATION,
+        SUBSCRIBE,
+        NOTIFICATION,
+        ping,
+        NOTIFICATION,
+    ] {
+        wire.send_text(message);
+    }
+    let first = published(&mut wire, 0);
+    wire.expect_error("invalid_notification");
+    let second = published(&mut wire, 0);
+    assert_eq!(
+        subscribed(&mut wire, 2),
+        second,
+        "it stands behind the second"
+    );
+    // It hears what it publishes itself from then on, before the acknowledgement.
+    let mut last = second;
+    assert!(last > first);
+    for is_pinged in [true, false] {
+        let Received::Text(heard) = wire.receive() else {
+            panic!("a notification comes");
+        };
+        let position = published(&mut wire, 1);
+        assert!(position > last);
+        assert!(heard.contains(&position), "{heard} has not {position}");
+        last = position;
+        if is_pinged {
+            wire.expect_text(r#"{"type":"pong"}"#);
+        }
+    }
+}
+
+#[test]
+fn a_publication_may_not_bring_a_position_of_its_own() {
+    let daemon = Daemon::start();
+    let mut publisher = daemon.connect_v1();
+    publisher.send_text(
+        r#"{"sender":"server","position":"x","notification":{"package":"p","page":"q"}}"#,
+    );
+    let error = publisher.expect_error("invalid_message");
+    assert_eq!(error["path"], "position");
+    publisher.send_text(NOTIFICATION);
+    published(&mut publisher, 0);
+}
+
+#[test]
+fn a_v1_publisher_whose_message_is_refused_stays_connected() {
+    let daemon = Daemon::start();
+    let mut publisher = daemon.connect_v1();
+    publisher.send_text(r#"{"sender":"server",}"#);
+    publisher.expect_error("invalid_json");
+    publisher.send_text(NOTIFICATION);
+    published(&mut publisher, 0);
+}
+
+#[test]
+fn notifications_of_many_publishers_reach_everybody_in_one_order_whatever_shard_they_are_on() {
+    const PUBLISHERS: usize = 4;
+    const EACH: usize = 50;
+    let daemon = Daemon::with(&["--shards", "3"]);
+    let mut subscribers: Vec<_> = (0..6)
+        .map(|_| {
+            let mut wire = daemon.connect_v1();
+            wire.send_text(SUBSCRIBE);
+            subscribed(&mut wire, 2);
+            wire
+        })
+        .collect();
+    let mut publishers: Vec<_> = (0..PUBLISHERS).map(|_| daemon.connect_v1()).collect();
+    for _ in 0..EACH {
+        for publisher in &mut publishers {
+            publisher.send_text(NOTIFICATION);
+        }
+    }
+    let mut positions = Vec::new();
+    for publisher in &mut publishers {
+        let own: Vec<_> = (0..EACH).map(|_| published(publisher, 6)).collect();
+        assert!(own.is_sorted(), "answers are in order");
+        positions.extend(own);
+    }
+    positions.sort();
+    for subscriber in &mut subscribers {
+        let heard: Vec<_> = (0..PUBLISHERS * EACH)
+            .map(|_| match subscriber.receive() {
+                Received::Text(text) => position_in(&serde_json::from_str(&text).expect("JSON")),
+                other => panic!("a notification comes, and not {other:?}"),
+            })
+            .collect();
+        assert_eq!(heard, positions, "everything once, in the order of all");
+    }
+}
+
+/// Asserts that the next thing is the answer to a subscription of so many; its position.
+#[track_caller]
+fn subscribed(wire: &mut Wire, count: usize) -> String {
+    let answer = &answer(wire)["subscribed"];
+    assert_eq!(answer["count"], count, "{answer}");
+    position_in(answer)
+}
+
+/// Asserts that the next thing is the answer to a publication that so many hear; its position.
+#[track_caller]
+fn published(wire: &mut Wire, recipients: usize) -> String {
+    let answer = &answer(wire)["published"];
+    assert_eq!(answer["recipients"], recipients, "{answer}");
+    position_in(answer)
+}
+
+#[track_caller]
+fn answer(wire: &mut Wire) -> Value {
+    let Received::Text(text) = wire.receive() else {
+        panic!("an answer comes");
+    };
+    let answer: Value = serde_json::from_str(&text).expect("an answer is JSON");
+    assert_eq!(answer["sender"], "server", "{answer}");
+    answer
+}
+
+#[track_caller]
+fn position_in(answer: &Value) -> String {
+    let position = answer["position"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no position in {answer}"));
+    assert!((1..=64).contains(&position.len()), "{position}");
+    position.to_owned()
+}
