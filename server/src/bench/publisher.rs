@@ -31,6 +31,7 @@ impl Publisher {
     pub(crate) async fn publish(self: Rc<Self>, board: Rc<Board>) {
         let ended = self.publish_all(&board).await;
         if board.closing.get() {
+            board.count(1);
             return;
         }
         board.fail(|| {

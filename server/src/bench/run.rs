@@ -122,11 +122,11 @@ impl<'a> Run<'a> {
             let publishers = self.open_publishers().await?;
             let clients = self.connect(executor, &mut progress, results).await?;
             if !self.arguments.idle {
-                self.deliver(executor, &mut progress, publishers, &clients, results)
+                self.deliver(executor, &mut progress, &publishers, &clients, results)
                     .await?;
             }
             self.settle(&mut progress, &clients).await?;
-            self.part(&mut progress, &clients).await;
+            self.part(&mut progress, &publishers, &clients).await;
             Ok(())
         };
         let outcome = outcome.await;
@@ -245,7 +245,7 @@ impl<'a> Run<'a> {
         &'s self,
         executor: &LocalExecutor<'s>,
         progress: &mut Progress,
-        publishers: Vec<Rc<Publisher>>,
+        publishers: &[Rc<Publisher>],
         clients: &[Rc<Subscriber>],
         results: &mut Results,
     ) -> Result<(), String> {
@@ -255,6 +255,7 @@ impl<'a> Run<'a> {
         progress.start("delivered and answered");
         let (server, own, start) = (self.server_state()?, this.cpu()?, Instant::now());
         for publisher in publishers {
+            let publisher = Rc::clone(publisher);
             executor.spawn(publisher.publish(Rc::clone(board))).detach();
         }
         let outcome = self
@@ -318,13 +319,21 @@ impl<'a> Run<'a> {
     }
 
     /// Ends the connections as it should be done; how the server takes it is not judged.
-    async fn part(&self, progress: &mut Progress, clients: &[Rc<Subscriber>]) {
-        self.board.start_phase(self.board.plan.clients);
+    async fn part(
+        &self,
+        progress: &mut Progress,
+        publishers: &[Rc<Publisher>],
+        clients: &[Rc<Subscriber>],
+    ) {
+        let publishers = publishers.iter().map(|publisher| &publisher.client);
+        let clients = clients.iter().map(|subscriber| &subscriber.client);
+        let all: Vec<_> = publishers.chain(clients).collect();
+        self.board.start_phase(all.len() as u64);
         self.board.closing.set(true);
         progress.start("closed");
-        for subscriber in clients {
-            subscriber.client.queue_close();
-            let _ = subscriber.client.write();
+        for client in all {
+            client.queue_close();
+            let _ = client.write();
         }
         let _ = self.board.wait(FAREWELL, progress).await;
     }
