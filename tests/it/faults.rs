@@ -162,6 +162,32 @@ fn a_flooding_client_does_not_starve_the_others() {
 }
 
 #[test]
+fn clients_that_trickle_their_frames_and_closes_do_not_hinder_the_others() {
+    with_bystander(|daemon| {
+        let close = Frame::close(1000).masked();
+        let message = Frame::text("x".repeat(200)).masked();
+        let mut slow: Vec<_> = (0..20)
+            .map(|_| (daemon.connect(), daemon.connect()))
+            .collect();
+        let mut steady = listener(daemon, CHANNEL);
+        for at in 0..close.len() - 1 {
+            for (closing, speaking) in &mut slow {
+                closing.send(&close[at..=at]);
+                speaking.send(&message[at..=at]);
+            }
+            publish_last(daemon);
+            steady.expect_text(LAST);
+        }
+        for (mut closing, mut speaking) in slow {
+            closing.send(&close[close.len() - 1..]);
+            closing.expect_close(1000);
+            speaking.send(&message[close.len() - 1..]);
+            speaking.expect_error("invalid_json");
+        }
+    });
+}
+
+#[test]
 fn a_client_that_stops_reading_in_its_close_is_cut_off() {
     with_bystander(|daemon| {
         let mut wire = daemon.connect();

@@ -150,9 +150,11 @@ fn notifications_of_many_publishers_reach_everybody_in_one_order_whatever_shard_
     positions.sort();
     for subscriber in &mut subscribers {
         let heard: Vec<_> = (0..PUBLISHERS * EACH)
-            .map(|_| match subscriber.receive() {
-                Received::Text(text) => position_in(&serde_json::from_str(&text).expect("JSON")),
-                other => panic!("a notification comes, and not {other:?}"),
+            .map(|_| {
+                let Received::Text(text) = subscriber.receive() else {
+                    panic!("a notification comes");
+                };
+                position_in(&serde_json::from_str(&text).expect("JSON"))
             })
             .collect();
         assert_eq!(heard, positions, "everything once, in the order of all");

@@ -423,7 +423,6 @@ impl Shard {
         write(&peer.socket, &mut self.hub, session);
         // Neither can fail in a way that matters: the socket is done with.
         if self.hub.is_over(session) {
-            let _ = peer.socket.shutdown(Shutdown::Both);
             let (address, admitted) = (peer.address, peer.admitted);
             *slot = None;
             self.hub.leave(session);
