@@ -35,7 +35,9 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) rate: u32,
 
-    /// How many publications of one publisher may wait for the server's answer
+    /// How many notifications of one publisher may be under way: not answered by the server, or not
+    /// delivered. As fast as it goes is no faster than that; more than a server keeps for a slow
+    /// client may end in its closing the connection
     #[arg(long, value_name = "N", default_value = "256")]
     pub(crate) window: NonZeroU32,
 

@@ -38,6 +38,7 @@ pub(crate) struct Board {
     pub(crate) scratch: RefCell<Box<[u8]>>,
     pub(crate) faults: Faults,
     pub(crate) delivered: Cell<u64>,
+    pub(crate) flows: Box<[Flow]>,
     latencies: RefCell<Histogram<u64>>,
     /// How far the phase is, and how far it is to come.
     reached: Cell<u64>,
@@ -49,6 +50,53 @@ pub(crate) struct Board {
     wake: Sender<()>,
     woken: Receiver<()>,
     origin: Instant,
+}
+
+/// The notifications of one publisher on their way.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) published: Cell<u64>,
+    /// Deliveries of them, to all clients together.
+    arrived: Cell<u64>,
+    /// How many the publisher waits for.
+    wanted: Cell<u64>,
+    wake: Sender<()>,
+    woken: Receiver<()>,
+}
+
+impl Flow {
+    fn new() -> Self {
+        let (wake, woken) = bounded(1);
+        Self {
+            published: Cell::new(0),
+            arrived: Cell::new(0),
+            wanted: Cell::new(0),
+            wake,
+            woken,
+        }
+    }
+
+    fn arrive(&self) {
+        let arrived = self.arrived.get() + 1;
+        self.arrived.set(arrived);
+        if arrived == self.wanted.get() {
+            // Full: it is woken already.
+            let _ = self.wake.try_send(());
+        }
+    }
+
+    /// How many notifications have arrived, on an average of the `recipients` that each has.
+    pub(crate) const fn arrived(&self, recipients: u64) -> u64 {
+        self.arrived.get() / recipients
+    }
+
+    /// Waits until so many have arrived.
+    pub(crate) async fn wait(&self, notifications: u64, recipients: u64) {
+        self.wanted.set(notifications.saturating_mul(recipients));
+        while self.arrived.get() < self.wanted.get() {
+            let _ = self.woken.recv().await;
+        }
+    }
 }
 
 /// What was wrong with deliveries and answers.
@@ -85,6 +133,7 @@ impl Board {
             scratch: RefCell::new(vec![0; 2 * READ].into()),
             faults: Faults::default(),
             delivered: Cell::new(0),
+            flows: (0..plan.publishers).map(|_| Flow::new()).collect(),
             // These bounds are valid ones.
             latencies: RefCell::new(latencies.unwrap_or_else(|_| unreachable!())),
             reached: Cell::new(0),
@@ -110,9 +159,21 @@ impl Board {
     /// A notification was delivered, and read `now`.
     pub(crate) fn deliver(&self, stamp: &Stamp, now: u64) {
         self.delivered.set(self.delivered.get() + 1);
+        if let Some(flow) = self.flow(stamp.publisher) {
+            flow.arrive();
+        }
         self.latencies
             .borrow_mut()
             .saturating_record(now.saturating_sub(stamp.sent).max(1));
+    }
+
+    pub(crate) fn flow(&self, publisher: u64) -> Option<&Flow> {
+        self.flows.get(usize::try_from(publisher).ok()?)
+    }
+
+    /// How many notifications were published.
+    pub(crate) fn published(&self) -> u64 {
+        self.flows.iter().map(|flow| flow.published.get()).sum()
     }
 
     pub(crate) fn latencies(&self) -> core::cell::Ref<'_, Histogram<u64>> {

@@ -3,7 +3,10 @@
 use core::{cell::Cell, time::Duration};
 use std::rc::Rc;
 
-use smol::{Timer, future::FutureExt as _};
+use smol::{
+    Timer,
+    future::{self, FutureExt as _},
+};
 
 use super::{
     board::{Board, Faults},
@@ -20,7 +23,7 @@ const QUEUE: usize = 64 * 1024;
 pub(crate) struct Publisher {
     pub(crate) number: u64,
     pub(crate) client: Client,
-    /// How many publications may be unanswered.
+    /// How many notifications may be under way: not answered, or not delivered.
     pub(crate) window: u64,
     /// How long it is from one notification of this publisher to the next; zero for no time at all.
     pub(crate) interval: Duration,
@@ -48,41 +51,45 @@ impl Publisher {
         // The publishers take turns.
         let start = board.now() + interval * self.number / board.plan.publishers;
         let due_at = |sequence: u64| start.saturating_add(interval.saturating_mul(sequence));
+        let flow = board.flow(self.number).ok_or("it is not planned")?;
+        let recipients = board.plan.recipients();
         let (mut sent, answered) = (0, Cell::new(0));
+        // How many may be sent until more has come back.
+        let limit = || {
+            let back = flow.arrived(recipients).min(answered.get());
+            all.min(back.saturating_add(self.window))
+        };
         loop {
             let now = board.now();
-            while sent < all
-                && sent - answered.get() < self.window
-                && due_at(sent) <= now
-                && self.client.queued() < QUEUE
-            {
+            while sent < limit() && due_at(sent) <= now && self.client.queued() < QUEUE {
                 // Where there is a schedule, being late counts as waiting (coordinated omission).
                 let moment = if interval == 0 { now } else { due_at(sent) };
                 self.queue(board, sent, moment)?;
                 sent += 1;
             }
+            flow.published.set(sent);
             self.client.write().map_err(|error| error.to_string())?;
-            let may_send = sent < all && sent - answered.get() < self.window;
+            let may_send = sent < limit();
             if may_send && self.client.queued() == 0 && due_at(sent) <= board.now() {
                 continue;
             }
             let ready = async {
-                self.client
-                    .ready()
-                    .await
-                    .map(|()| true)
-                    .map_err(|error| error.to_string())
+                let ready = self.client.ready().await;
+                ready.map(|()| true).map_err(|error| error.to_string())
             };
-            let is_ready = if may_send && due_at(sent) > board.now() {
-                let at = board.moment(due_at(sent));
-                let due = async {
-                    Timer::at(at).await;
-                    Ok(false)
-                };
-                ready.or(due).await?
-            } else {
-                ready.await?
+            let go_on = async {
+                if !may_send && sent < all && sent <= answered.get() + self.window / 2 {
+                    // Not one by one: half of the window goes together.
+                    let most = sent.saturating_sub(self.window / 2);
+                    flow.wait(most, recipients).await;
+                } else if may_send && due_at(sent) > board.now() {
+                    Timer::at(board.moment(due_at(sent))).await;
+                } else {
+                    future::pending().await
+                }
+                Ok(false)
             };
+            let is_ready = ready.or(go_on).await?;
             if is_ready && !self.read(board, &answered)? {
                 return Ok(());
             }

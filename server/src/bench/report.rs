@@ -44,6 +44,8 @@ pub(crate) struct SetupCost {
 /// The notifications were published and delivered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Delivery {
+    /// How many notifications were published: all, unless the run was cut short.
+    pub(crate) published: u64,
     pub(crate) delivered: u64,
     pub(crate) took: Duration,
     pub(crate) server_cpu: Option<Duration>,
@@ -67,8 +69,10 @@ impl Report<'_> {
     }
 
     fn lost(&self) -> u64 {
-        let delivered = self.delivery.map_or(0, |delivery| delivery.delivered);
-        self.plan.deliveries().saturating_sub(delivered)
+        self.delivery.map_or(0, |delivery| {
+            let due = delivery.published * self.plan.recipients();
+            due.saturating_sub(delivery.delivered)
+        })
     }
 
     /// Lines for a person.
@@ -173,6 +177,9 @@ impl Report<'_> {
             let _ = write!(told, "max {:.3} ms", latencies.max() as f64 / 1e6);
             line(text, "latency", &told);
         }
+        if delivered == 0 {
+            return; // there is nothing to divide by
+        }
         if let Some(cpu) = delivery.server_cpu {
             line(
                 text,
@@ -223,12 +230,14 @@ impl Report<'_> {
         });
         let delivery = self.delivery.map(|delivery| {
             let Delivery {
+                published,
                 delivered,
                 took,
                 server_cpu,
                 own_cpu,
             } = delivery;
             json!({
+                "published": published,
                 "delivered": delivered,
                 "lost": self.lost(),
                 "doubled": self.faults.doubled.get(),
@@ -318,6 +327,7 @@ mod tests {
                 }),
             }),
             delivery: Some(Delivery {
+                published: 100,
                 delivered: 198,
                 took: Duration::from_secs(2),
                 server_cpu: None,

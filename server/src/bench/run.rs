@@ -267,6 +267,7 @@ impl<'a> Run<'a> {
             _ => None,
         };
         results.delivery = Some(Delivery {
+            published: board.published(),
             delivered: board.delivered.get(),
             took,
             server_cpu,
@@ -276,9 +277,10 @@ impl<'a> Run<'a> {
     }
 
     fn what_is_missing(&self, reached: u64, clients: &[Rc<Subscriber>]) -> String {
-        let (plan, delivered) = (self.board.plan, self.board.delivered.get());
+        let plan = self.board.plan;
+        let (published, delivered) = (self.board.published(), self.board.delivered.get());
+        let due = published * plan.recipients();
         let answers = reached.saturating_sub(delivered);
-        let lost = plan.deliveries().saturating_sub(delivered);
         let first = clients.iter().find_map(|client| {
             let (publisher, sequence) = client.ledger.borrow().first_missing()?;
             Some(format!(
@@ -286,11 +288,14 @@ impl<'a> Run<'a> {
                 client.number
             ))
         });
+        let rest = match plan.notifications - published {
+            0 => String::new(),
+            rest => format!("; {rest} notifications had to wait for that"),
+        };
         format!(
-            "{lost} of {} deliveries are lost, and {} of {} publications unanswered{}",
-            plan.deliveries(),
-            plan.notifications.saturating_sub(answers),
-            plan.notifications,
+            "{} of {due} deliveries are lost, and {} of {published} publications unanswered{}{rest}",
+            due.saturating_sub(delivered),
+            published.saturating_sub(answers),
             first.unwrap_or_default()
         )
     }

@@ -43,6 +43,7 @@ fn each_delivery_is_counted_once_however_it_is_published_and_heard() {
         &["--json", "--publishers", "7"],
         &["--json", "--match", "one", "--publishers", "2"],
         &["--json", "--match", "one", "--v1", "--window", "1"],
+        &["--json", "--window", "3"],
         &["--json", "--rate", "400"],
         &["--json", "--size", "20000"],
     ] {

@@ -3,6 +3,7 @@
 //! It parses nothing but frame lengths, and of a text the few bytes by which it tells a publication and
 //! a channel: no JSON, no UTF-8, no filters, no limits, no keep-alive. Sockets are read and written
 //! directly on epoll, edge-triggered. A publication is unmasked once, and the same bytes go to everybody.
+//! A channel is never forgotten: it is good for one load, and then to be started anew.
 //!
 //! With `batch`, everything that waited in a publisher's socket goes to each receiver in one `send`;
 //! without, each message in one of its own, as a hub must do to which they come one by one.
