@@ -201,3 +201,13 @@ fn more_addresses_than_one_are_connected_from() {
     let ended = bench(Fault::Nothing, &["--sources", "3", "--json"]);
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
+
+#[test]
+fn the_daemon_delivers_each_notification_once_and_in_order() {
+    let daemon = Daemon::start();
+    for more in [&["--v1"][..], &["--match", "one", "--publishers", "2"]] {
+        let load = ["--clients", "20", "--notifications", "500", "--json"];
+        let ended = run(&[&[&*daemon.url()], &load[..], more].concat());
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    }
+}
