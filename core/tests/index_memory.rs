@@ -28,6 +28,14 @@ fn subscribe_to(index: &mut Index, subscriber: u32, values: &str, limits: &Limit
     let text = format!(
         r#"{{"sender":"client","subscriptions":[{{"package":"p","page":"q","filters":{{"values":{values}}}}}]}}"#
     );
+    enter_within(index, subscriber, &text, limits);
+}
+
+fn enter(index: &mut Index, subscriber: u32, text: &str) {
+    enter_within(index, subscriber, text, &Limits::default());
+}
+
+fn enter_within(index: &mut Index, subscriber: u32, text: &str, limits: &Limits) {
     match parse(text.as_bytes(), limits) {
         Ok(Message::Client(client)) => {
             index.replace(subscriber, &client.subscriptions().expect("a set"));
@@ -197,5 +205,70 @@ fn a_subscription_takes_at_most_160_or_200_bytes_and_gives_all_of_them_back() {
         });
         let bytes = taken.bytes_current + left.bytes_current;
         assert!(bytes < 4096, "{bytes} bytes are left");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_crowd_that_is_forgotten_is_in_proportion_to_who_remains() {
+    const CROWD: u32 = 300;
+    let one = |page: u32, values: &str| {
+        format!(r#"{{"package":"p","page":"{page}","filters":{{"values":{values}}}}}"#)
+    };
+    let set = |list: Vec<String>| {
+        format!(
+            r#"{{"sender":"client","subscriptions":[{}]}}"#,
+            list.join(",")
+        )
+    };
+    // What each of the crowd asks for, and in how many pages somebody remains.
+    type Maker<'m> = &'m dyn Fn(u32) -> String;
+    let keys: Maker<'_> = &|at| one(0, &format!(r#"{{"k{at}":1,"l{at}":[2,3]}}"#));
+    let lone_keys: Maker<'_> = &|at| one(0, &format!(r#"{{"k{at}":1}}"#));
+    let shapes: Maker<'_> = &|at| one(at % 50, &format!(r#"{{"k{at}":1,"l{at}":true}}"#));
+    let pages: Maker<'_> = &|at| one(at, r#"{"k":1}"#);
+    let values: Maker<'_> = &|at| one(0, &format!(r#"{{"k":[{at},"{at}x"],"l":{at}}}"#));
+    for (name, wish, remaining) in [
+        ("keys", keys, 1),
+        ("keys beyond the shapes", lone_keys, 1),
+        ("shapes", shapes, 50),
+        ("pages", pages, 1),
+        ("values", values, 1),
+    ] {
+        // They come before and after the ones who remain.
+        let text = |subscriber: u32| {
+            set((0..100)
+                .map(|at| wish(100 * subscriber + at))
+                .collect::<Vec<_>>())
+        };
+        let friends: Vec<_> = (0..remaining)
+            .map(|page| one(page, r#"{"friend":1,"of":2}"#))
+            .collect();
+        let friends = set(friends);
+        let mut index = index();
+        let taken = measure(|| {
+            for subscriber in 1..CROWD {
+                enter(&mut index, subscriber, &text(subscriber));
+            }
+            enter(&mut index, 0, &friends);
+            for subscriber in CROWD..CROWD + 5 {
+                enter(&mut index, subscriber, &text(subscriber));
+            }
+        });
+        let gone = measure(|| {
+            for subscriber in 1..CROWD + 5 {
+                index.forget(subscriber);
+            }
+        });
+        let left = taken.bytes_current + gone.bytes_current;
+        // What is reused for the next set is bounded by what one message has room for.
+        let most = 40_000 + 2500 * i64::from(remaining);
+        assert!(
+            left <= most && taken.bytes_current > 20 * left,
+            "{name}: {left} of {} bytes are left",
+            taken.bytes_current
+        );
+        assert_eq!(index.counters().subscriptions, remaining as usize);
+        let text = publication(r#"{"friend":1,"of":2}"#).replace(r#""q""#, r#""0""#);
+        assert_eq!(index.recipients(&notification(&text)), [0]);
     }
 }

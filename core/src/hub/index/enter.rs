@@ -26,8 +26,6 @@ pub(super) struct Entering<'i> {
     /// The wishes of the whole set.
     pub(super) wishes: &'i mut Vec<u32>,
     pub(super) counts: Counts,
-    /// Above every number of a key in the partitions that were entered.
-    pub(super) keys: usize,
 }
 
 /// What is reused from one subscription to the next.
@@ -113,7 +111,6 @@ impl Entering<'_> {
             return;
         };
         let is_made = plan.make(terms, &mut partition.keys, self.limits, room);
-        self.keys = self.keys.max(partition.keys.bound());
         if is_made {
             self.planned();
         } else {

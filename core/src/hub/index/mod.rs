@@ -47,6 +47,7 @@ mod hash;
 mod heard;
 mod joining;
 mod limits;
+mod numbers;
 mod partition;
 mod plan;
 mod probe;
@@ -187,14 +188,12 @@ impl Index {
                 subscriptions: word(set.len()),
                 ..Counts::default()
             },
-            keys: 0,
         };
         for subscription in set {
             entering.enter(&subscription);
         }
         let Entering {
             counts,
-            keys,
             joining: Joining { lost, .. },
             ..
         } = entering;
@@ -202,7 +201,6 @@ impl Index {
         let entered = Subscriber::new(&self.entries, &self.wishes, counts);
         self.count(&entered, usize::saturating_add);
         self.subscribers.put(subscriber, entered);
-        self.matching.seen.fit(keys);
         self.matching.heard.fit(self.subscribers.bound());
     }
 
@@ -227,8 +225,7 @@ impl Index {
 
     /// The subscribers of a subscription that matches, each once and in no order.
     ///
-    /// It allocates nothing once it has seen notifications as long as this one, of which as many keys
-    /// were asked for.
+    /// It allocates nothing once it has seen notifications as long as this one.
     pub fn recipients(&mut self, notification: &Notification<'_>) -> &[u32] {
         let Self {
             hasher,
@@ -251,15 +248,19 @@ impl Index {
         let Some(partition) = found.and_then(|number| store.partitions.get(number)) else {
             return &[];
         };
-        seen.clear();
         let form = match notification.values() {
-            Values::None => Form::None,
+            Values::None => {
+                seen.start(0, hasher);
+                Form::None
+            }
             Values::Unkeyed(scalars) => {
+                seen.start(0, hasher);
                 terms.read_unkeyed(scalars, hasher);
                 Form::Unkeyed
             }
             Values::Keyed(keyed) => {
                 terms.read_names(&keyed, hasher);
+                seen.start(terms.keys().len(), hasher);
                 for index in 0..terms.keys().len() {
                     let number = (terms.keys().get(index))
                         .and_then(|key| partition.keys.find(key.hash, terms.name(key)));
@@ -332,7 +333,7 @@ impl Index {
     /// is saved up than moves everybody once: or else one would wait for what many have paid.
     fn close_gaps(&mut self, taken: usize) {
         let paid = taken.saturating_mul(MOVES);
-        self.credit = self.credit.saturating_add(paid).min(self.counters.tuples);
+        self.credit = self.credit.saturating_add(paid);
         while let Some(number) = self.store.pull_in(&mut self.credit) {
             let Some(cohort) = self.store.cohorts.get(number) else {
                 break;
@@ -345,6 +346,7 @@ impl Index {
                 self.subscribers.set_entry(member, entry);
             }
         }
+        self.credit = self.credit.min(self.counters.tuples);
     }
 }
 

@@ -13,6 +13,9 @@ use super::{
     tuple::{self, Parts, Tuple},
 };
 
+/// So many vacant numbers, of cohorts and of partitions, are left alone.
+const SPARE: usize = 64;
+
 /// Everything but the subscribers' own lists.
 #[derive(Debug, Default)]
 pub(super) struct Store {
@@ -205,6 +208,22 @@ impl Store {
             self.shapes = self.shapes.saturating_sub(dropped);
             self.drop_if_empty(cohort.partition);
         }
+        self.pull_in_tables(cohort.partition);
+    }
+
+    /// Gives tables of a partition that are far out smaller numbers.
+    fn pull_in_tables(&mut self, number: u32) {
+        let Some(partition) = self.partitions.get_mut(number) else {
+            return;
+        };
+        while let Some(to) = partition.pull_in_table() {
+            let table = partition.tables.get(to);
+            for &cohort in table.iter().flat_map(|table| &table.cohorts) {
+                if let Some(cohort) = self.cohorts.get_mut(cohort) {
+                    cohort.table = to;
+                }
+            }
+        }
     }
 
     /// Gives a cohort that is far out a smaller number, if it has no more members than `most`: the
@@ -212,7 +231,7 @@ impl Store {
     /// cohorts learn it here. How much was moved is taken from `most`.
     pub(super) fn pull_in(&mut self, most: &mut usize) -> Option<u32> {
         while self.pull_in_partition(most).is_some() {}
-        let members = self.cohorts.straggler()?.members.len();
+        let members = self.cohorts.straggler(SPARE)?.members.len();
         *most = most.checked_sub(members)?;
         let (from, to) = self.cohorts.pull_in()?;
         let cohort = self.cohorts.get(to)?;
@@ -225,7 +244,7 @@ impl Store {
     }
 
     fn pull_in_partition(&mut self, most: &mut usize) -> Option<()> {
-        let cohorts = self.partitions.straggler()?.cohorts();
+        let cohorts = self.partitions.straggler(SPARE)?.cohorts();
         *most = most.checked_sub(cohorts)?;
         let (from, to) = self.partitions.pull_in()?;
         let partition = self.partitions.get(to)?;

@@ -6,7 +6,7 @@ use super::*;
 use crate::hub::index::{
     cohort::Candidate,
     hash::spread,
-    partition::{Kind, Mode},
+    partition::{Kind, Mode, Table},
     tuple::Parts,
     wish::Check,
 };
@@ -56,6 +56,12 @@ impl Index {
         let (mut cohorts, mut members, mut shapes) = (0, 0, 0);
         for (number, partition) in self.store.partitions.iter() {
             assert!(partition.tables.len() > 0, "an empty partition");
+            let few = |(_, table): (_, &Table)| table.cohorts.len() <= 1024;
+            let numbers = partition.tables.bound();
+            assert!(
+                numbers <= 2 * partition.tables.len() + 8 || !partition.tables.iter().all(few),
+                "far-off tables"
+            );
             let mut unkeyed = 0;
             let before = shapes;
             for (at, table) in partition.tables.iter() {
