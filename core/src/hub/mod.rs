@@ -14,7 +14,7 @@ mod response;
 mod tests;
 
 pub use frame::Frame;
-pub use index::{Counters, HashKey, Index, IndexLimits};
+pub use index::{Counters, HashKey, Index, IndexLimits, TooMuchToVerify};
 pub use line::{Line, Unsent};
 pub use outbox::OutboxLimits;
 pub use response::{Ending, Response, last_words};
@@ -144,9 +144,11 @@ impl Hub {
             Ok(notify::Message::Client(client)) => {
                 // A token is of no use to a hub without keys, and does no harm.
                 client.subscriptions().map_or(Response::Nothing, |set| {
-                    self.index.replace(id.index, &set);
-                    Response::Subscribed {
-                        subscriptions: set.len(),
+                    match self.index.replace(id.index, &set) {
+                        Ok(()) => Response::Subscribed {
+                            subscriptions: set.len(),
+                        },
+                        Err(too_much) => Response::Refused(too_much.into()),
                     }
                 })
             }

@@ -27,6 +27,8 @@ pub(super) struct Partition {
     others: [Option<u32>; Kind::OTHERS],
     /// How many of the tables ask for values of keys that none of the keys names.
     pub(super) unkeyed: usize,
+    /// By as many as need its number, the partition stays though nobody is in it.
+    pub(super) pins: usize,
 }
 
 /// The keys that are constrained in a partition, by small numbers.
@@ -176,7 +178,7 @@ pub(super) struct Table {
 
 /// What the tuples of a table are, and which notifications they meet. Where a tuple has no values,
 /// there is one cohort.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `()`: subscriptions without constraints. Every notification.
     All,
@@ -204,7 +206,7 @@ pub(super) enum Kind {
 }
 
 /// Which keys a set of constraints has, and what is said of each.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Sorted by the number of the key.
     pub(super) keys: Box<[(u32, Mode)]>,
@@ -223,6 +225,44 @@ pub(super) enum Mode {
 impl Kind {
     /// How many there are besides shapes.
     const OTHERS: usize = 10;
+
+    /// The number of the key that is part of a tuple, of which the cohort is a use.
+    pub(super) fn key(&self, tuple: &[u8]) -> Option<u32> {
+        match self {
+            Self::Only | Self::OnlyPresent | Self::Access | Self::Present => {
+                let number = Parts::new(tuple, self.parts()).next()?;
+                Some(u32::from_le_bytes(number.try_into().ok()?))
+            }
+            Self::All
+            | Self::Unkeyed
+            | Self::Shape(_)
+            | Self::Scalars
+            | Self::AnyScalar
+            | Self::Checked
+            | Self::CheckedScalars => None,
+        }
+    }
+
+    /// The numbers of the keys that are part of it, and of a tuple.
+    pub(super) fn each_key(&self, tuple: &[u8], each: impl FnMut(u32)) {
+        let keys = if let Self::Shape(shape) = self {
+            &*shape.keys
+        } else {
+            &[]
+        };
+        let keys = keys.iter().map(|(key, _)| *key);
+        keys.chain(self.key(tuple)).for_each(each);
+    }
+
+    /// How many values a tuple has.
+    fn parts(&self) -> usize {
+        match self {
+            Self::All | Self::AnyScalar | Self::Checked | Self::CheckedScalars => 0,
+            Self::Unkeyed | Self::Scalars | Self::OnlyPresent | Self::Present => 1,
+            Self::Only | Self::Access => 2,
+            Self::Shape(shape) => shape.count(Mode::Exact),
+        }
+    }
 
     /// Their order.
     const fn place(&self) -> Option<usize> {
@@ -255,45 +295,27 @@ impl Shape {
 
 impl Table {
     pub(super) fn new(kind: Kind) -> Self {
-        let (parts, is_verified, mask, is_for_scalars) = match &kind {
-            Kind::All | Kind::AnyScalar => (0, false, 0, false),
-            Kind::Unkeyed | Kind::Scalars => (1, false, 0, false),
-            Kind::Only => (2, false, 0, false),
-            Kind::OnlyPresent => (1, false, 0, false),
-            Kind::Access => (2, true, 0, false),
-            Kind::Present => (1, true, 0, false),
-            Kind::Checked | Kind::CheckedScalars => (0, true, 0, false),
+        let (is_verified, mask, is_for_scalars) = match &kind {
+            Kind::All
+            | Kind::AnyScalar
+            | Kind::Unkeyed
+            | Kind::Scalars
+            | Kind::Only
+            | Kind::OnlyPresent => (false, 0, false),
+            Kind::Access | Kind::Present | Kind::Checked | Kind::CheckedScalars => (true, 0, false),
             Kind::Shape(shape) => (
-                shape.count(Mode::Exact),
                 shape.count(Mode::LeftOut) > 0,
                 mask(shape.keys.iter().map(|(key, _)| *key)),
                 shape.is_for_scalars(),
             ),
         };
         Self {
-            kind,
             mask,
-            parts,
+            parts: kind.parts(),
             is_verified,
             is_for_scalars,
             cohorts: HashTable::new(),
-        }
-    }
-
-    /// The number of the key that is part of a tuple, of which the cohort is a use.
-    pub(super) fn key(&self, tuple: &[u8]) -> Option<u32> {
-        match self.kind {
-            Kind::Only | Kind::OnlyPresent | Kind::Access | Kind::Present => {
-                let number = Parts::new(tuple, self.parts).next()?;
-                Some(u32::from_le_bytes(number.try_into().ok()?))
-            }
-            Kind::All
-            | Kind::Unkeyed
-            | Kind::Shape(_)
-            | Kind::Scalars
-            | Kind::AnyScalar
-            | Kind::Checked
-            | Kind::CheckedScalars => None,
+            kind,
         }
     }
 }
@@ -315,6 +337,7 @@ impl Partition {
             shapes: HashTable::new(),
             others: [None; Kind::OTHERS],
             unkeyed: 0,
+            pins: 0,
         }
     }
 

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use super::{
     cohort::{Candidate, Cohort, Left, Member, Members},
     hash::{kept, spread},
-    partition::{Partition, Table, give_back},
+    partition::{Kind, Partition, Table, give_back},
     slab::Slab,
     subscribers::Entry,
     tuple::{self, Parts, Tuple},
@@ -80,7 +80,7 @@ impl Store {
         let Some(partition) = self.partitions.get(number) else {
             return;
         };
-        if partition.tables.len() > 0 {
+        if partition.tables.len() > 0 || partition.pins > 0 {
             return;
         }
         let hash = spread(partition.hash);
@@ -161,7 +161,7 @@ impl Store {
             table
                 .cohorts
                 .insert_unique(spread(hash), number, |&number| of_cohort(cohorts, number));
-            if let Some(key) = table.key(&self.tuple) {
+            if let Some(key) = table.kind.key(&self.tuple) {
                 partition.keys.hold(key);
             }
         }
@@ -198,7 +198,7 @@ impl Store {
             found.remove();
         }
         give_back(&mut table.cohorts, |&number| of_cohort(cohorts, number));
-        if let Some(key) = table.key(cohort.tuple.as_bytes()) {
+        if let Some(key) = table.kind.key(cohort.tuple.as_bytes()) {
             partition.keys.release(key);
         }
         if table.cohorts.is_empty() {
@@ -258,6 +258,25 @@ impl Store {
         let hash = spread(partition.hash);
         *self.by_name.find_mut(hash, |&other| other == from)? = to;
         Some(())
+    }
+
+    /// The partition that a member is in.
+    pub(super) fn partition_of(&self, entry: Entry) -> Option<u32> {
+        Some(self.cohorts.get(entry.cohort)?.partition)
+    }
+
+    /// The table of a kind, made if it is missing; nothing if there is no number left.
+    pub(super) fn table_or_new(&mut self, partition: u32, kind: Kind) -> Option<u32> {
+        let partition = self.partitions.get_mut(partition)?;
+        let Kind::Shape(shape) = &kind else {
+            return partition.table_or_new(kind);
+        };
+        if let Some(found) = partition.shape(shape.keys.iter().copied()) {
+            return Some(found);
+        }
+        let added = partition.add(kind)?;
+        self.shapes = self.shapes.saturating_add(1);
+        Some(added)
     }
 
     pub(super) fn table(&self, partition: u32, table: u32) -> Option<&Table> {

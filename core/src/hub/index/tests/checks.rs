@@ -56,6 +56,7 @@ impl Index {
         let (mut cohorts, mut members, mut shapes) = (0, 0, 0);
         for (number, partition) in self.store.partitions.iter() {
             assert!(partition.tables.len() > 0, "an empty partition");
+            assert_eq!(partition.pins, 0);
             let few = |(_, table): (_, &Table)| table.cohorts.len() <= 1024;
             let numbers = partition.tables.bound();
             assert!(
@@ -88,7 +89,7 @@ impl Index {
                         let wish = self.subscribers.wish(subscriber, candidate.wish);
                         assert_eq!(wish.is_none(), is_said, "a candidate without a wish");
                     }
-                    if let Some(key) = table.key(cohort.tuple.as_bytes()) {
+                    if let Some(key) = table.kind.key(cohort.tuple.as_bytes()) {
                         *uses.entry((number, key)).or_default() += 1;
                     }
                     let found = table
