@@ -15,7 +15,7 @@ use super::{
     terms::{Key, Terms},
     wish::{Check, WishWriter, word},
 };
-use crate::notify::{Accepts, Constraint, Subscription};
+use crate::notify::{Subscription, Values};
 
 /// Enters the subscriptions of one subscriber, one after the other.
 pub(super) struct Entering<'i> {
@@ -53,24 +53,16 @@ impl Entering<'_> {
             return;
         };
         self.joining.partition = partition;
-        let mut constraints = subscription.constraints();
-        match constraints.next() {
-            None => self.alone(Kind::All),
-            Some(Constraint { key: None, accepts }) => {
-                // Without a key there is always a list.
-                if let Accepts::OneOf(scalars) = accepts {
-                    terms.read_unkeyed(scalars, hasher);
-                }
+        match subscription.values() {
+            Values::None => self.alone(Kind::All),
+            Values::Unkeyed(scalars) => {
+                terms.read_unkeyed(scalars, hasher);
                 if self.has_words() {
                     self.unkeyed();
                 }
             }
-            Some(first) => {
-                for constraint in iter::once(first).chain(constraints) {
-                    if let Some(key) = constraint.key {
-                        terms.read_constraint(key, &constraint.accepts, hasher);
-                    }
-                }
+            Values::Keyed(keyed) => {
+                terms.read_constraints(&keyed, hasher);
                 if self.has_words() {
                     self.keyed();
                 }
