@@ -159,6 +159,49 @@ fn numbers_that_stand_for_many_digits_take_a_small_multiple_of_the_message() {
 }
 
 #[test]
+fn values_that_are_repeated_in_many_tuples_take_less_than_a_megabyte() {
+    let list = |at: usize, name: char, count: usize, len: usize| {
+        let value = |of: usize| format!("\"{name}{at}{of}{}\"", "x".repeat(len));
+        (0..count).map(value).collect::<Vec<_>>().join(",")
+    };
+    // How many subscriptions; how many values of each key; and how long they and one more are.
+    for (count, a, b, len, longest) in [
+        (128, 16, 1, 0, 200),
+        (128, 4, 4, 0, 200),
+        (64, 64, 8, 0, 400),
+        (64, 4, 8, 60, 1),
+        (64, 32, 1, 0, 100),
+        (1, 64, 1, 0, 60_000),
+    ] {
+        let target = |at: usize| {
+            let (a, b) = (list(at, 'a', a, len), list(at, 'b', b, len));
+            let long = "x".repeat(longest);
+            format!(
+                r#"{{"package":"p","page":"q","filters":{{"values":{{"a":[{a}],"b":[{b}],"c":"{long}{at}"}}}}}}"#
+            )
+        };
+        let targets: Vec<_> = (0..count).map(target).collect();
+        let text = format!(
+            r#"{{"sender":"client","subscriptions":[{}]}}"#,
+            targets.join(",")
+        );
+        assert!(text.len() < 1 << 16, "{} bytes", text.len());
+        let limits = IndexLimits {
+            verified: usize::MAX,
+            ..IndexLimits::default()
+        };
+        let mut index = Index::new(HashKey([3, 4]), limits);
+        let taken = measure(|| enter(&mut index, 0, &text));
+        assert!(
+            taken.bytes_current < 1_000_000,
+            "{} bytes of {}",
+            taken.bytes_current,
+            text.len()
+        );
+    }
+}
+
+#[test]
 fn a_subscription_takes_at_most_160_or_200_bytes_and_gives_all_of_them_back() {
     const SUBSCRIBERS: u32 = 20_000;
     let users = |subscriber| format!(r#"{{"user":"{subscriber}"}}"#);

@@ -60,9 +60,9 @@ impl IndexLimits {
     /// Two lists of eight. A tuple takes some 20 bytes, and up to 100 where nobody shares it; a list
     /// alone does not multiply, and is expanded as far as [`TUPLES`](Self::TUPLES) goes.
     pub const EXPANSION: usize = 64;
-    /// Half a megabyte where values are short, beside the quarter of one that may wait in an outbox. One
-    /// long value beside short lists is repeated in each of their tuples: with messages of 64 KiB, that
-    /// has taken 3.5 MB.
+    /// Half a megabyte where values are short, beside the quarter of one that may wait in an outbox. A
+    /// longer value beside short lists is repeated in each of their tuples, as far as
+    /// [`expansion`](Self::expansion) allows: of a message of 64 KiB, the worst that was found took 0.9 MB.
     pub const TUPLES: usize = 4096;
     /// A dozen subscriptions of one connection to keys that nobody else combines, or with lists that
     /// multiply too much: more than an application has. A step takes some 5 ns, so that a thousand

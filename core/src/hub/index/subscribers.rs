@@ -101,10 +101,7 @@ impl Subscribers {
     pub(super) fn put(&mut self, number: u32, subscriber: Subscriber) {
         let at = number as usize;
         if at >= self.list.len() {
-            let missing = at.saturating_sub(self.list.len());
-            for _ in 0..missing {
-                room::push(&mut self.list, Subscriber::default());
-            }
+            room::fill(&mut self.list, at);
             room::push(&mut self.list, subscriber);
         } else if let Some(place) = self.list.get_mut(at) {
             *place = subscriber;
