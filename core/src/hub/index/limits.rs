@@ -73,11 +73,11 @@ impl IndexLimits {
     /// Whether `set` may be [too much](Self::verified) to verify: a quick look, that may be wrong only
     /// if the answer is yes.
     pub(super) fn may_be_too_much(&self, set: &Subscriptions<'_>) -> bool {
-        let (mut colons, mut commas) = (0_usize, 0_usize);
-        for &byte in set.as_bytes() {
-            colons = colons.saturating_add(usize::from(byte == b':'));
-            commas = commas.saturating_add(usize::from(byte == b','));
-        }
+        let count = |wanted: u8| {
+            let bytes = set.as_bytes().iter();
+            bytes.filter(|&&byte| byte == wanted).count()
+        };
+        let (colons, commas) = (count(b':'), count(b','));
         // Each scalar is behind one of them, or the first of an array; package and page are none.
         let constraints = colons.saturating_sub(set.len().saturating_mul(2));
         let values = colons.saturating_add(commas).saturating_add(set.len());
