@@ -313,7 +313,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Replaces the subscriptions of a session now.
     pub(super) fn subscribe(&mut self, index: u32, set: &Subscriptions<'_>, now: Instant) {
-        self.index.replace(index, set);
+        if let Err(too_much) = self.index.replace(index, set) {
+            return self.refuse(index, &too_much.into(), now);
+        }
         let position = self.reached;
         let subscriptions = set.len();
         let Some(session) = self.session(index) else {

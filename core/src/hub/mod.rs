@@ -34,7 +34,7 @@ mod turn;
 pub use admission::{Admission, AdmissionLimits, TurnedAway};
 pub use batch::{Batch, Placed, Sequence};
 pub use fact::Fact;
-pub use index::{Counters, HashKey, Index, IndexLimits};
+pub use index::{Counters, HashKey, Index, IndexLimits, TooMuchToVerify};
 pub use options::Options;
 pub use outbox::{OutboxLimits, SlowPolicy};
 pub use rate::Rate;
