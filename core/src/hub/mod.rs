@@ -151,6 +151,8 @@ pub struct Hub<W> {
     batch: Batch,
     /// What has to wait for publications of the batch.
     later: Vec<Later>,
+    /// The bytes of that.
+    later_bytes: usize,
     /// The same for batches that are placed and not delivered yet.
     in_flight: VecDeque<Vec<Later>>,
     /// The last publication that was delivered here.
@@ -204,6 +206,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             writing: None,
             batch: Batch::default(),
             later: Vec::new(),
+            later_bytes: 0,
             in_flight: VecDeque::new(),
             reached: position,
             next_tick: Instant::ZERO,
@@ -314,6 +317,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         self.index.forget(index);
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             *receiver = Receiver::NOBODY;
+        }
+        if self.writing == Some(index) {
+            self.writing = None;
         }
         self.set_deadline(index, Instant::MAX);
         self.open = self.open.saturating_sub(1);
