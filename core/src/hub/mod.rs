@@ -298,6 +298,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             }
         }
         let index = u32::try_from(self.slots.len()).ok()?;
+        make_room(&mut self.slots);
+        make_room(&mut self.receivers);
+        make_room(&mut self.deadlines);
         self.slots.push(Slot::default());
         self.receivers.push(Receiver::NOBODY);
         self.deadlines.push(Instant::MAX);
@@ -397,6 +400,14 @@ impl<W> fmt::Debug for Hub<W> {
             .field("sessions", &self.open)
             .field("index", &self.index.counters())
             .finish_non_exhaustive()
+    }
+}
+
+/// Makes room for one more. Tables grow by an eighth: by as much again, as usual, would be up to a
+/// hundred bytes more for each of the sessions, most of which are idle.
+fn make_room<T>(table: &mut Vec<T>) {
+    if table.len() == table.capacity() {
+        table.reserve_exact((table.len() / 8).max(KEPT_SLOTS));
     }
 }
 
