@@ -1,12 +1,15 @@
-//! Sessions, their subscriptions, and who hears what.
+//! Hubs, from bytes to bytes: who is told what, and in which order.
 
-use std::collections::HashSet;
+use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc, time::Duration};
 
 use campanile_core::{
-    conn::Message,
-    hub::{HashKey, Hub, IndexLimits, Response, Rights, SessionId},
-    notify::Limits,
-    wire::Kind,
+    Instant,
+    conn::Config,
+    hub::{
+        Fact, HashKey, Hub, Options, OutboxLimits, Rate, Rights, Sequence, SessionId, SlowPolicy,
+        Version,
+    },
+    notify::ErrorCode,
 };
 
 use crate::{
@@ -15,141 +18,689 @@ use crate::{
     wishes,
 };
 
-/// Format: operations. A byte says which: open (0: a subscriber, 1: a publisher), close (2), a
-/// message by a session (3: to subscribe, 4: to publish, 5: a chunk of text, 6: a chunk of binary
-/// data). A byte says which session, ended ones included.
+/// Format: a byte of which the lowest bit says whether there are one or two hubs, the next whether slow
+/// consumers lose the oldest or all; then operations. A byte says which: connect (0: a classic
+/// subscriber, 1: a classic publisher, 2 and 3: the same of v1; a byte for the hub), a message (4: to
+/// subscribe, 5: to publish, 6: a chunk of text, 7: a chunk of binary data, 8: a ping with a chunk),
+/// 9: a Close, 10: a chunk that is no frame, 11: the end of what is said, 12: hand out, 13: write, 14:
+/// the transport takes only so many bytes more (two bytes), 15: it takes all, 16: it fails, 17: wait
+/// (a byte, in tenths of a second). A byte says which session, ended ones included; a message is cut
+/// behind so many bytes, a byte each.
 pub fn hub(data: &[u8]) {
     let mut script = Script::new(data);
-    let mut world = World {
-        // No message here is long enough to reach them; the model has none.
-        hub: Hub::new(Limits::default(), VERIFYING, HashKey([0; 2])),
-        sessions: Vec::new(),
-    };
+    let kind = script.byte();
+    let mut world = World::new(usize::from(kind & 1) + 1, kind & 2 != 0);
     while !script.is_empty() {
         world.step(&mut script);
-        let open = world.sessions.iter().filter(|session| session.is_open);
-        assert_eq!(world.hub.sessions(), open.count());
     }
+    world.finish();
 }
 
-/// Nothing is refused for the sake of what it costs: the index has a target of its own.
-const VERIFYING: IndexLimits = IndexLimits {
-    shapes: IndexLimits::SHAPES,
-    expansion: IndexLimits::EXPANSION,
-    tuples: IndexLimits::TUPLES,
-    verified: usize::MAX,
-};
+type Watch = Box<dyn FnMut(&Fact<'_>)>;
+
+#[derive(Debug)]
+enum Seen {
+    Refused(ErrorCode, bool),
+    /// By so many.
+    Published(u64),
+    Slow(u64),
+    Dropped(u64, usize),
+}
 
 struct World {
-    hub: Hub,
+    hubs: Vec<Hub<Watch>>,
+    sequence: Sequence,
+    now: Instant,
+    seen: Rc<RefCell<Vec<Seen>>>,
     /// Every session there ever was.
     sessions: Vec<Session>,
+    news: Vec<News>,
+    /// For each hub, what was accepted and waits for its place.
+    pending: Vec<Vec<Item>>,
+}
+
+enum Item {
+    News(usize),
+    /// Of a session, and the number of its answer.
+    Set(usize, Vec<Target>, usize),
+}
+
+struct News {
+    text: String,
+    target: Target,
+    place: u64,
+    recipients: u64,
+    is_settled: bool,
 }
 
 struct Session {
     id: SessionId,
-    is_open: bool,
+    hub: usize,
+    version: Version,
     may_publish: bool,
-    subscriptions: Vec<Target>,
+    set: Vec<Target>,
+    /// What it was sent.
+    bytes: Vec<u8>,
+    room: usize,
+    fails: bool,
+    /// Nothing more is heard of it.
+    is_deaf: bool,
+    /// It has said its last, or is known to be gone, slow or broken: it may be told less.
+    is_over: bool,
+    is_gone: bool,
+    ended: bool,
+    close: Option<u16>,
+    dropped: usize,
+    is_slow: bool,
+    answers: Vec<Answer>,
+    pongs: Vec<Vec<u8>>,
+    news: Vec<usize>,
 }
 
+enum Answer {
+    Pong,
+    Error(ErrorCode),
+    Subscribed(usize, Option<u64>),
+    Published(usize),
+}
+
+const EPOCH: u64 = 3;
+
 impl World {
-    fn step(&mut self, script: &mut Script<'_>) {
-        let operation = script.below(7);
-        if operation < 2 || self.sessions.is_empty() {
-            self.open(operation == 1);
-            return;
-        }
-        let who = script.below(self.sessions.len().min(256));
-        match operation {
-            2 => {
-                self.hub.close(self.sessions[who].id);
-                self.sessions[who].is_open = false;
-            }
-            3 => self.text(who, wishes::subscribing(script).into_bytes()),
-            4 => self.text(who, wishes::publishing(script).into_bytes()),
-            5 => self.text(who, script.chunk().to_vec()),
-            _ => {
-                let mut bytes = script.chunk().to_vec();
-                let message = Message {
-                    kind: Kind::Binary,
-                    bytes: &mut bytes,
-                };
-                let response = self.hub.receive(self.sessions[who].id, &message);
-                assert_eq!(
-                    matches!(response, Response::Binary),
-                    self.sessions[who].is_open
-                );
-            }
+    fn new(hubs: usize, drops: bool) -> Self {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let sequence = Sequence::new(EPOCH);
+        let options = Options {
+            messages: Rate::UNLIMITED,
+            connection: Config {
+                ping_interval: None,
+                control_rate: 0,
+                ..Config::new()
+            },
+            handshake_time: Duration::from_secs(1_000_000),
+            outbox: OutboxLimits {
+                bytes: 1_000,
+                frames: 8,
+                policy: if drops {
+                    SlowPolicy::DropOldest
+                } else {
+                    SlowPolicy::Disconnect
+                },
+            },
+            ..Options::default()
+        };
+        let hub = |_| {
+            let seen = Rc::clone(&seen);
+            let watch: Watch = Box::new(move |fact| note(&mut seen.borrow_mut(), fact));
+            Hub::new(&options, HashKey([0; 2]), sequence.position(), watch)
+        };
+        Self {
+            hubs: (0..hubs).map(hub).collect(),
+            sequence,
+            now: Instant::from_millis(1),
+            seen: Rc::clone(&seen),
+            sessions: Vec::new(),
+            news: Vec::new(),
+            pending: (0..hubs).map(|_| Vec::new()).collect(),
         }
     }
 
-    fn open(&mut self, may_publish: bool) {
+    fn step(&mut self, script: &mut Script<'_>) {
+        let operation = script.below(18);
+        if operation < 4 || self.sessions.is_empty() {
+            let hub = script.below(self.hubs.len());
+            let version = if operation & 2 == 0 {
+                Version::Classic
+            } else {
+                Version::V1
+            };
+            return self.connect(hub, version, operation & 1 == 1);
+        }
+        match operation {
+            12 => return self.hand_out(),
+            13 => return self.write(),
+            17 => {
+                self.now = self
+                    .now
+                    .after(Duration::from_millis(u64::from(script.byte()) * 100));
+                for hub in &mut self.hubs {
+                    hub.handle_timeouts(self.now);
+                }
+                return;
+            }
+            _ => {}
+        }
+        let who = script.below(self.sessions.len().min(256));
+        match operation {
+            4 => self.text(who, wishes::subscribing(script).as_bytes(), script),
+            5 => self.text(who, wishes::publishing(script).as_bytes(), script),
+            6 => {
+                let chunk = script.chunk();
+                self.text(who, chunk, script);
+            }
+            7 => {
+                let chunk = script.chunk();
+                self.give_frame(who, 2, chunk, script);
+                if self.hears(who) {
+                    self.sessions[who].close(1003);
+                }
+            }
+            8 => {
+                let chunk = script.chunk();
+                let payload = &chunk[..chunk.len().min(125)];
+                self.give_frame(who, 9, payload, script);
+                let session = &mut self.sessions[who];
+                if !session.is_over {
+                    session.pongs.push(payload.to_vec());
+                }
+            }
+            9 => {
+                self.give_frame(who, 8, &[], script);
+                self.over(who);
+            }
+            10 => {
+                let mut bytes = vec![0x70 | script.byte()];
+                bytes.extend_from_slice(script.chunk());
+                self.give(who, &bytes);
+                // Perhaps it is no more than half a head yet.
+                self.give(who, &[0xFF; 16]);
+                self.over(who);
+            }
+            11 => {
+                let session = &mut self.sessions[who];
+                if !session.ended {
+                    session.ended = true;
+                    let (hub, id) = (session.hub, session.id);
+                    self.hubs[hub].receive_eof(id, self.now);
+                    self.over(who);
+                }
+            }
+            14 => {
+                let [low, high] = script.array();
+                self.sessions[who].room = usize::from(u16::from_le_bytes([low, high % 16]));
+            }
+            15 => self.make_room(who),
+            _ => self.sessions[who].fails = true,
+        }
+    }
+
+    fn connect(&mut self, hub: usize, version: Version, may_publish: bool) {
         let rights = Rights {
             publish: may_publish,
         };
-        let id = self.hub.open(rights).expect("there is room");
+        let peer = SocketAddr::from(([192, 0, 2, 1], 1));
+        let number = self.sessions.len() as u64;
+        let id = self.hubs[hub].accept(number, peer, rights, self.now);
+        let id = id.expect("there is room");
         assert!(
-            self.sessions.iter().all(|session| session.id != id
-                && !(session.is_open && session.id.index() == id.index())),
+            self.sessions
+                .iter()
+                .filter(|old| old.hub == hub)
+                .all(|old| old.id != id && (old.is_gone || old.id.index() != id.index())),
             "a name twice"
         );
         self.sessions.push(Session {
             id,
-            is_open: true,
+            hub,
+            version,
             may_publish,
-            subscriptions: Vec::new(),
+            set: Vec::new(),
+            bytes: Vec::new(),
+            room: usize::MAX,
+            fails: false,
+            is_deaf: false,
+            is_over: false,
+            is_gone: false,
+            ended: false,
+            close: None,
+            dropped: 0,
+            is_slow: false,
+            answers: Vec::new(),
+            pongs: Vec::new(),
+            news: Vec::new(),
         });
+        let protocol = match version {
+            Version::Classic => "",
+            Version::V1 => "Sec-WebSocket-Protocol: campanile.v1\r\n",
+        };
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
+        );
+        self.give(self.sessions.len() - 1, request.as_bytes());
     }
 
-    fn text(&mut self, who: usize, mut bytes: Vec<u8>) {
-        let Some(reading) = model::read(&bytes) else {
-            return;
-        };
-        let message = Message {
-            kind: Kind::Text,
-            bytes: &mut bytes,
-        };
+    /// Whether what a session says is heard.
+    fn hears(&self, who: usize) -> bool {
+        let session = &self.sessions[who];
+        !session.is_deaf && !session.is_gone
+    }
+
+    /// A session is not to be told all any more, and not heard.
+    fn over(&mut self, who: usize) {
         let session = &mut self.sessions[who];
-        let response = self.hub.receive(session.id, &message);
-        if !session.is_open {
-            assert!(matches!(response, Response::Nothing), "{response:?}");
+        session.is_over = true;
+        session.is_deaf = true;
+    }
+
+    fn give_frame(&mut self, who: usize, opcode: u8, payload: &[u8], script: &mut Script<'_>) {
+        let mut bytes = vec![0x80 | opcode];
+        match u8::try_from(payload.len()) {
+            Ok(len @ 0..126) => bytes.push(0x80 | len),
+            _ => {
+                bytes.push(0x80 | 126);
+                bytes.extend(
+                    u16::try_from(payload.len())
+                        .expect("it is short")
+                        .to_be_bytes(),
+                );
+            }
+        }
+        let mask = [7, 99, 0, 255];
+        bytes.extend(mask);
+        bytes.extend(
+            payload
+                .iter()
+                .zip(mask.iter().cycle())
+                .map(|(byte, key)| byte ^ key),
+        );
+        let cut = usize::from(script.byte()).min(bytes.len());
+        let (front, back) = bytes.split_at(cut);
+        self.give(who, front);
+        self.give(who, back);
+    }
+
+    fn give(&mut self, who: usize, bytes: &[u8]) {
+        let session = &self.sessions[who];
+        if session.ended {
             return;
         }
-        match (&response, reading) {
-            (Response::Refused(_), Reading::NotJson | Reading::Refused { .. })
-            | (Response::Pong, Reading::Ping)
-            | (
-                Response::Nothing,
-                Reading::Client {
-                    subscriptions: None,
-                    ..
-                },
-            ) => {}
-            (
-                Response::Subscribed { subscriptions },
-                Reading::Client {
-                    subscriptions: Some(wishes),
-                    ..
-                },
-            ) => {
-                assert_eq!(*subscriptions, wishes.len());
-                session.subscriptions = wishes;
+        let (hub, id) = (session.hub, session.id);
+        let mut kept = [0; 256];
+        let count = self.hubs[hub].take_unfinished(id, &mut kept);
+        let mut all = [&kept[..count], bytes].concat();
+        let mut rest = &mut all[..];
+        while !rest.is_empty() {
+            let taken = self.hubs[hub].receive(id, rest, self.now);
+            rest = &mut rest[taken..];
+            if !rest.is_empty() {
+                self.hand_out();
             }
-            (Response::Forbidden, Reading::Publication(_)) if !session.may_publish => {}
-            (Response::Published(notification), Reading::Publication(news))
-                if session.may_publish =>
-            {
-                let heard: Vec<_> = self.hub.recipients(notification).collect();
-                let names: HashSet<_> = heard.iter().copied().collect();
-                assert_eq!(names.len(), heard.len(), "somebody hears it twice");
-                let wanted = self.sessions.iter().filter(|session| {
-                    let mut wishes = session.subscriptions.iter();
-                    session.is_open && wishes.any(|wish| model::matches(wish, &news))
-                });
-                assert_eq!(names, wanted.map(|session| session.id).collect());
-            }
-            (response, reading) => panic!("{response:?} to {reading:?}"),
         }
+    }
+
+    fn text(&mut self, who: usize, text: &[u8], script: &mut Script<'_>) {
+        let Ok(valid) = core::str::from_utf8(text) else {
+            self.give_frame(who, 1, text, script);
+            return self.over(who); // 1007
+        };
+        let Some(reading) = model::read(text) else {
+            return;
+        };
+        if self.hears(who) && !self.sessions[who].ended {
+            self.understand(who, valid, reading);
+        }
+        let before = self.seen.borrow().len();
+        self.give_frame(who, 1, text, script);
+        self.compare_refusal(who, before);
+    }
+
+    /// What the model makes of a message.
+    fn understand(&mut self, who: usize, text: &str, reading: Reading) {
+        let session = &mut self.sessions[who];
+        let pending = &mut self.pending[session.hub];
+        match reading {
+            Reading::Ping => session.answers.push(Answer::Pong),
+            Reading::NotJson => session.answers.push(Answer::Error(ErrorCode::InvalidJson)),
+            // Which of them is told is found out.
+            Reading::Refused { codes, .. } => session.answers.push(Answer::Error(codes[0])),
+            Reading::Client {
+                subscriptions: None,
+                ..
+            } => {}
+            Reading::Client {
+                subscriptions: Some(set),
+                ..
+            } => {
+                let answer = session.answers.len();
+                let is_v1 = session.version == Version::V1;
+                let mut place = None;
+                if pending.is_empty() {
+                    session.set = set.clone();
+                    place = Some(self.sequence.position().sequence());
+                } else {
+                    pending.push(Item::Set(who, set.clone(), answer));
+                }
+                if is_v1 {
+                    session.answers.push(Answer::Subscribed(set.len(), place));
+                }
+            }
+            Reading::Publication(_) if !session.may_publish => {
+                session.answers.push(Answer::Error(ErrorCode::Forbidden));
+            }
+            Reading::Publication(target) => {
+                let id = self.news.len();
+                self.news.push(News {
+                    text: text.to_owned(),
+                    target,
+                    place: 0,
+                    recipients: 0,
+                    is_settled: false,
+                });
+                pending.push(Item::News(id));
+                match session.version {
+                    Version::V1 => session.answers.push(Answer::Published(id)),
+                    Version::Classic => session.close(1000),
+                }
+            }
+        }
+    }
+
+    /// Which error it was, and whether that ends the session.
+    fn compare_refusal(&mut self, who: usize, before: usize) {
+        let seen = self.seen.borrow();
+        let refused = seen[before..].iter().find_map(|seen| match seen {
+            Seen::Refused(code, from_publisher) => Some((*code, *from_publisher)),
+            Seen::Published(_) | Seen::Slow(_) | Seen::Dropped(..) => None,
+        });
+        let session = &mut self.sessions[who];
+        let Some((code, from_publisher)) = refused else {
+            return;
+        };
+        assert!(!session.is_deaf, "{code}");
+        match session.answers.last_mut() {
+            Some(Answer::Error(expected)) => *expected = code,
+            _ => panic!("refused ({code}), which is no error"),
+        }
+        if session.version == Version::Classic {
+            if code == ErrorCode::Forbidden {
+                session.close(1008);
+            } else if code == ErrorCode::InvalidJson && from_publisher {
+                session.close(1007);
+            }
+        }
+    }
+
+    /// Everything that was published goes to everybody.
+    fn hand_out(&mut self) {
+        for hub in 0..self.hubs.len() {
+            let Some(batch) = self.hubs[hub].poll_batch() else {
+                assert!(self.pending[hub].is_empty());
+                continue;
+            };
+            let placed = self.sequence.place(batch);
+            let items = core::mem::take(&mut self.pending[hub]);
+            let mut heard = vec![0; placed.len()];
+            // What was accepted elsewhere and not placed yet comes later.
+            let before = self.sequence.position().sequence() - placed.len() as u64;
+            self.tell(hub, items, before);
+            for (at, other) in self.hubs.iter_mut().enumerate() {
+                other.deliver(&placed, at == hub, &mut heard, self.now);
+            }
+            let seen = self.seen.borrow().len();
+            self.hubs[hub].settle(&placed, &heard, self.now);
+            let mut counts = heard.iter();
+            for seen in &self.seen.borrow()[seen..] {
+                if let Seen::Published(count) = seen {
+                    assert_eq!(Some(count), counts.next());
+                }
+            }
+            assert_eq!(counts.next(), None);
+            let placed = before + 1..=self.sequence.position().sequence();
+            let news = self
+                .news
+                .iter_mut()
+                .filter(|news| placed.contains(&news.place));
+            for (news, count) in news.zip(&heard) {
+                // Those that are over hear it, or not.
+                assert!(*count >= news.recipients, "{count}: {}", news.text);
+                news.recipients = *count;
+                news.is_settled = true;
+            }
+        }
+    }
+
+    fn tell(&mut self, hub: usize, items: Vec<Item>, before: u64) {
+        let mut place = before;
+        for item in items {
+            match item {
+                Item::Set(who, set, answer) => {
+                    let session = &mut self.sessions[who];
+                    assert_eq!(session.hub, hub);
+                    session.set = set;
+                    if let Some(Answer::Subscribed(_, at)) = session.answers.get_mut(answer) {
+                        *at = Some(place);
+                    }
+                }
+                Item::News(id) => {
+                    place += 1;
+                    let news = &mut self.news[id];
+                    news.place = place;
+                    for session in &mut self.sessions {
+                        let mut set = session.set.iter();
+                        if !session.is_gone && set.any(|wish| model::matches(wish, &news.target)) {
+                            session.news.push(id);
+                            news.recipients += u64::from(!session.is_over && !session.is_deaf);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        for hub in 0..self.hubs.len() {
+            while let Some(id) = self.hubs[hub].poll_transmit(self.now) {
+                let is_it = |session: &Session| session.hub == hub && session.id == id;
+                let at = self.sessions.iter().position(is_it).expect("it is known");
+                let session = &mut self.sessions[at];
+                assert!(!session.is_gone);
+                let due: usize = self.hubs[hub].chunks(id).map(<[u8]>::len).sum();
+                if session.fails && due > 0 {
+                    session.is_over = true;
+                    self.hubs[hub].write_failed(id);
+                } else {
+                    let count = due.min(session.room);
+                    let chunks = self.hubs[hub].chunks(id).flatten();
+                    session.bytes.extend(chunks.take(count));
+                    session.room -= count;
+                    self.hubs[hub].sent(id, count);
+                }
+                if self.hubs[hub].is_over(id) {
+                    session.is_gone = true;
+                    session.is_over = true;
+                    self.hubs[hub].leave(id);
+                } else {
+                    let _ = self.hubs[hub].take_shutdown(id);
+                }
+            }
+        }
+        for seen in self.seen.borrow().iter() {
+            match seen {
+                Seen::Slow(number) => {
+                    let session = &mut self.sessions[usize::try_from(*number).expect("few")];
+                    session.is_slow = true;
+                    session.is_over = true;
+                    session.is_deaf = true;
+                }
+                Seen::Dropped(number, count) => {
+                    self.sessions[usize::try_from(*number).expect("few")].dropped += count;
+                }
+                Seen::Refused(..) | Seen::Published(_) => {}
+            }
+        }
+        self.seen.borrow_mut().clear();
+    }
+
+    fn make_room(&mut self, who: usize) {
+        let session = &mut self.sessions[who];
+        session.room = usize::MAX;
+        if !session.is_gone {
+            self.hubs[session.hub].writable(session.id);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.hand_out();
+        self.write();
+        for who in 0..self.sessions.len() {
+            self.make_room(who);
+        }
+        self.write();
+        for session in &self.sessions {
+            self.check(session);
+        }
+        for session in &self.sessions {
+            self.hubs[session.hub].receive_eof(session.id, self.now);
+        }
+        self.write();
+        for hub in &self.hubs {
+            assert_eq!(hub.sessions(), 0);
+            assert_eq!(hub.counters().subscriptions, 0);
+        }
+    }
+
+    /// Whether a session was told all that it was to be told, and nothing else.
+    fn check(&self, session: &Session) {
+        let mut frames = read_stream(&session.bytes);
+        let mut answers = session.answers.iter();
+        let mut pongs = session.pongs.iter();
+        let mut news = session.news.iter();
+        let (mut missed, mut place, mut slow) = (0, 0, session.is_slow);
+        let mut close = None;
+        while let Some((opcode, payload)) = frames.pop_front() {
+            assert!(close.is_none(), "nothing follows a Close");
+            match opcode {
+                8 => close = Some(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
+                10 => assert_eq!(Some(&payload), pongs.next()),
+                1 => {
+                    let text = String::from_utf8(payload).expect("a text is UTF-8");
+                    if !self.is_news(&text, session.version) {
+                        if slow && text.contains("\"slow_consumer\"") {
+                            slow = false;
+                            continue;
+                        }
+                        let answer = answers.next().expect("it was to be answered that");
+                        self.check_answer(answer, &text);
+                        continue;
+                    }
+                    loop {
+                        let id = news.next().expect("it was to be told that");
+                        let news = &self.news[*id];
+                        if text == news.heard(session.version) {
+                            assert!(news.place > place, "again, or late");
+                            place = news.place;
+                            break;
+                        }
+                        missed += 1;
+                        assert!(missed <= session.dropped, "{text} and not {}", news.text);
+                    }
+                }
+                _ => panic!("{opcode} is not for clients"),
+            }
+        }
+        if let Some(Some(1013)) = close {
+            assert!(session.is_slow);
+        }
+        if session.is_over {
+            return;
+        }
+        assert_eq!(close, session.close.map(Some));
+        assert!(answers.next().is_none());
+        if !session.is_deaf {
+            assert_eq!(missed + news.count(), session.dropped);
+            assert!(pongs.next().is_none());
+        }
+    }
+
+    fn is_news(&self, text: &str, version: Version) -> bool {
+        self.news.iter().any(|news| news.heard(version) == text)
+    }
+
+    fn check_answer(&self, answer: &Answer, text: &str) {
+        let place = |place: u64| format!("{EPOCH:012x}-{place:012x}");
+        match answer {
+            Answer::Pong => assert_eq!(text, r#"{"type":"pong"}"#),
+            Answer::Error(code) => {
+                let start = format!(r#"{{"sender":"server","error":{{"code":"{code}","#);
+                assert!(text.starts_with(&start), "{text} and not {code}");
+            }
+            Answer::Subscribed(count, at) => {
+                let place = place(at.expect("it has a place"));
+                let body = format!(r#""subscribed":{{"count":{count},"position":"{place}"}}"#);
+                assert_eq!(text, format!(r#"{{"sender":"server",{body}}}"#));
+            }
+            Answer::Published(id) => {
+                let news = &self.news[*id];
+                assert!(news.is_settled);
+                let (place, count) = (place(news.place), news.recipients);
+                let body = format!(r#""published":{{"position":"{place}","recipients":{count}}}"#);
+                assert_eq!(text, format!(r#"{{"sender":"server",{body}}}"#));
+            }
+        }
+    }
+}
+
+impl Session {
+    /// It is closed by the hub with this code, behind what it is owed.
+    fn close(&mut self, code: u16) {
+        self.is_deaf = true;
+        self.close = Some(code);
+    }
+}
+
+impl News {
+    fn heard(&self, version: Version) -> String {
+        match version {
+            Version::Classic => self.text.clone(),
+            Version::V1 => {
+                let (_, members) = self.text.split_once('{').expect("it is an object");
+                let place = self.place;
+                format!(r#"{{"position":"{EPOCH:012x}-{place:012x}",{members}"#)
+            }
+        }
+    }
+}
+
+/// The frames behind the response, read naively; of one that is cut off, nothing.
+fn read_stream(bytes: &[u8]) -> VecDeque<(u8, Vec<u8>)> {
+    let mut frames = VecDeque::new();
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return frames;
+    };
+    assert!(bytes.starts_with(b"HTTP/1.1 101 "));
+    let mut rest = &bytes[end + 4..];
+    while let [first, second, behind @ ..] = rest {
+        assert_eq!(first & 0xF0, 0x80, "a hub does not fragment");
+        let (len, behind) = match (second, behind) {
+            (0..126, behind) => (usize::from(*second), behind),
+            (126, [high, low, behind @ ..]) => {
+                (usize::from(u16::from_be_bytes([*high, *low])), behind)
+            }
+            (126, _) => break,
+            _ => panic!("it is masked, or longer than anything here"),
+        };
+        let Some((payload, behind)) = behind.split_at_checked(len) else {
+            break;
+        };
+        frames.push_back((first & 15, payload.to_vec()));
+        rest = behind;
+    }
+    frames
+}
+
+fn note(seen: &mut Vec<Seen>, fact: &Fact<'_>) {
+    if let Fact::Refused { refusal, .. } = fact {
+        seen.push(Seen::Refused(refusal.code(), refusal.from_publisher()));
+    } else if let Fact::Published { recipients, .. } = fact {
+        seen.push(Seen::Published(*recipients));
+    } else if let Fact::SlowConsumer { connection } = fact {
+        seen.push(Seen::Slow(*connection));
+    } else if let Fact::Dropped {
+        connection,
+        notifications,
+    } = fact
+    {
+        seen.push(Seen::Dropped(*connection, *notifications));
     }
 }

@@ -1,4 +1,4 @@
-//! A naive reading of the protocol, sections 2 to 5 and 9, over `serde_json::Value`.
+//! A naive reading of the protocol, sections 2 to 6 and 9, over `serde_json::Value`.
 
 use campanile_core::notify::{ErrorCode, MAX_DEPTH};
 use serde::Deserialize as _;
@@ -170,6 +170,10 @@ impl Reader {
                 }
             }
             Some("server") => {
+                // Section 6: it is the server's to set.
+                if member("position").is_some() {
+                    codes.push(ErrorCode::InvalidMessage);
+                }
                 let notification = member("notification").unwrap_or(&Value::Null);
                 if !notification.is_object() {
                     codes.push(ErrorCode::InvalidMessage);

@@ -79,11 +79,12 @@ impl Batch {
     /// How many publications may come together; half of the frames that may wait for a receiver.
     pub const PUBLICATIONS: usize = 128;
 
-    /// Takes in a publication of a session and its connection, whose text `message` the `notification` was parsed from.
-    /// `false`: the text has 4 GiB or more, which no limit on messages should allow.
+    /// Takes in a publication, whose text `message` the `notification` was parsed from: of a session,
+    /// its connection, and with a ticket for the answer. `false`: the text has 4 GiB or more, which no
+    /// limit on messages should allow.
     pub(super) fn push(
         &mut self,
-        (session, connection): (SessionId, u64),
+        (session, connection, ticket): (SessionId, u64, u64),
         message: &[u8],
         notification: &Notification<'_>,
     ) -> bool {
@@ -105,6 +106,7 @@ impl Batch {
         self.publications.push(Publication {
             session,
             connection,
+            ticket,
             len: message.len(),
             position: v1.end.saturating_sub(payload),
             classic,
@@ -114,10 +116,9 @@ impl Batch {
         true
     }
 
-    /// Whether it should be placed and delivered before more is taken in, `most` publications being
-    /// enough.
-    pub(super) fn is_full(&self, most: usize) -> bool {
-        self.publications.len() >= most || self.classic.len() >= Self::BYTES
+    /// Whether it should be placed and delivered before more is taken in.
+    pub(super) fn is_full(&self) -> bool {
+        self.publications.len() >= Self::PUBLICATIONS || self.classic.len() >= Self::BYTES
     }
 
     /// What there is; another batch begins.
@@ -224,6 +225,8 @@ pub(super) struct Publication {
     pub(super) session: SessionId,
     /// The number of its connection.
     pub(super) connection: u64,
+    /// For the answer to the publisher.
+    pub(super) ticket: u64,
     /// Length of the publisher's message in bytes.
     pub(super) len: usize,
     /// Where its frames are, for classic sessions and for v1 sessions.

@@ -2,9 +2,13 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use super::{Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, hear::reply_frame};
+use super::{
+    Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, hear::reply_frame,
+    session::Answer,
+};
 use crate::{
     Instant,
+    conn::Input,
     notify::{self, Reply},
 };
 
@@ -14,6 +18,8 @@ pub(super) struct Later {
     /// How many of its batch are before it.
     pub(super) behind: usize,
     pub(super) session: SessionId,
+    /// For the answer.
+    pub(super) ticket: u64,
     /// The client's message.
     pub(super) message: Vec<u8>,
 }
@@ -39,6 +45,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             return None;
         }
         let later = core::mem::take(&mut self.later);
+        self.later_bytes = 0;
         self.in_flight.push_back(later);
         Some(self.batch.take())
     }
@@ -123,24 +130,21 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             let Some(session) = self.session_mut(index) else {
                 continue;
             };
+            let answer = match session.version {
+                Version::Classic => Answer::Close(Ending::PUBLISHED),
+                Version::V1 => Answer::Frame(reply_frame(&Reply::Published {
+                    position,
+                    recipients,
+                })),
+            };
             if let Some(answers) = &mut session.answers {
-                answers.settle();
-            }
-            match session.version {
-                Version::Classic => self.close_now(index, Ending::PUBLISHED, now),
-                Version::V1 => {
-                    let reply = Reply::Published {
-                        position,
-                        recipients,
-                    };
-                    self.write(index, &reply_frame(&reply));
-                }
+                answers.tell(publication.ticket, 0, answer);
             }
             self.answer_what_waited(index, now);
         }
     }
 
-    /// Says what had to wait for publications that are settled now.
+    /// Says what need not wait any longer.
     fn answer_what_waited(&mut self, index: u32, now: Instant) {
         loop {
             let Some(session) = self.session_mut(index) else {
@@ -151,12 +155,12 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             };
             match answers.next() {
                 Some(answer) => self.give(index, answer, now),
-                None => {
-                    if !answers.are_pending() {
-                        session.answers = None;
-                    }
-                    return;
+                None if answers.is_empty() => {
+                    session.answers = None;
+                    // Such as the answer to its Close.
+                    return self.transmit(index, &mut Input::default());
                 }
+                None => return,
             }
         }
     }
@@ -165,13 +169,22 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(index) = self.find(later.session) else {
             return;
         };
+        let mut answer = Answer::Nothing;
         // It was parsed before.
-        if let Ok(notify::Message::Client(client)) =
-            notify::parse(&later.message, &self.options.message)
+        if self
+            .session(index)
+            .is_some_and(|session| session.may_be_told())
+            && let Ok(notify::Message::Client(client)) =
+                notify::parse(&later.message, &self.options.message)
             && let Some(set) = client.subscriptions()
         {
-            self.subscribe(index, &set, now);
+            answer = self.subscribe(index, &set);
         }
+        let answers = self.session_mut(index).and_then(|s| s.answers.as_mut());
+        if let Some(answers) = answers {
+            answers.tell(later.ticket, later.message.len(), answer);
+        }
+        self.answer_what_waited(index, now);
     }
 }
 

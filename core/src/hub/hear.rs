@@ -24,14 +24,20 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     #[must_use]
     pub fn take_unfinished(&mut self, id: SessionId, buffer: &mut [u8]) -> usize {
         let session = self.find(id).and_then(|index| self.session_mut(index));
-        let Some(partial) = session.and_then(|session| session.partial.as_mut()) else {
+        let Some(session) = session else {
             return 0;
         };
-        let len = partial.left.len();
+        let Some(partial) = &mut session.partial else {
+            return 0;
+        };
+        let len = partial.left.len().min(buffer.len());
         for (to, from) in buffer.iter_mut().zip(&partial.left) {
             *to = *from;
         }
         partial.left.clear();
+        if !partial.in_message {
+            session.partial = None;
+        }
         len
     }
 
@@ -48,7 +54,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let taken = if is_opening {
             self.open(index, bytes, now)
         } else {
-            self.understand(index, bytes, Batch::PUBLICATIONS, now)
+            self.understand(index, bytes, false, now)
         };
         self.refresh(index);
         taken
@@ -124,7 +130,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     self.write_raw(index, response);
                     self.opened(index, conn);
                     // It is no more than a request may have, and nobody else has it.
-                    self.understand(index, &mut behind, usize::MAX, now);
+                    self.understand(index, &mut behind, true, now);
                     break;
                 }
             }
@@ -149,9 +155,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         });
     }
 
-    /// Takes bytes of an open session, and stops when `most` publications or as many bytes of them as
-    /// a batch should have wait to be handed out; how many bytes were taken.
-    fn understand(&mut self, index: u32, bytes: &mut [u8], most: usize, now: Instant) -> usize {
+    /// Takes bytes of an open session, and stops when something should be handed out first, unless
+    /// `all` must be taken; how many bytes were taken.
+    fn understand(&mut self, index: u32, bytes: &mut [u8], all: bool, now: Instant) -> usize {
         let len = bytes.len();
         let mut input = Input::new(bytes);
         loop {
@@ -166,17 +172,27 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             match event {
                 Ok(Some(Event::Data(data))) => self.data(index, data, now),
                 Ok(_) => {}
-                Err(violation) => self.violated(index, violation),
+                Err(violation) => self.violated(index, violation, now),
             }
             self.transmit(index, &mut input);
             if is_done {
                 self.keep(index, input.rest());
                 return len;
             }
-            if self.batch.is_full(most) {
+            if !all && self.should_hand_out(index) {
                 return input.consumed();
             }
         }
+    }
+
+    /// Whether so much waits to be handed out, or for that, that no more should be heard before.
+    fn should_hand_out(&self, index: u32) -> bool {
+        if self.batch.is_empty() {
+            return false;
+        }
+        let answers = self.session(index).and_then(|s| s.answers.as_ref());
+        let waiting = answers.map_or(0, |answers| answers.cost());
+        self.batch.is_full() || self.later_bytes.max(waiting) >= Batch::BYTES
     }
 
     /// Keeps what is not understood without the bytes behind it.
@@ -231,6 +247,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             return;
         }
         let publishes = session.rights.publish;
+        let answers = session.answers.as_ref();
+        if answers.is_some_and(|answers| answers.are_too_many()) {
+            self.refuse(index, &Refusal::new(ErrorCode::RateLimited), now);
+            return self.close(index, Ending::TOO_FAST, now);
+        }
         // The protocol, section 1: a binary message is answered with close 1003.
         if kind == Kind::Binary {
             return self.close(index, Ending::BINARY, now);
@@ -292,14 +313,20 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         now: Instant,
     ) {
         if self.batch.is_empty() && self.in_flight.is_empty() {
-            return self.subscribe(index, set, now);
+            let answer = self.subscribe(index, set);
+            return self.in_turn(index, answer, now);
         }
-        let Some(session) = self.id(index) else {
+        let behind = self.batch.len();
+        let (Some(id), Some(session)) = (self.id(index), self.session_mut(index)) else {
             return;
         };
         let later = Later {
-            behind: self.batch.len(),
-            session,
+            behind,
+            session: id,
+            ticket: session
+                .answers
+                .get_or_insert_default()
+                .expect(message.len()),
             message: message.to_vec(),
         };
         match self.in_flight.back_mut() {
@@ -307,28 +334,36 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 behind: usize::MAX,
                 ..later
             }),
-            _ => self.later.push(later),
+            _ => {
+                self.later_bytes = self.later_bytes.saturating_add(message.len());
+                self.later.push(later);
+            }
         }
     }
 
-    /// Replaces the subscriptions of a session now.
-    pub(super) fn subscribe(&mut self, index: u32, set: &Subscriptions<'_>, now: Instant) {
+    /// Replaces the subscriptions of a session now; what it is told.
+    pub(super) fn subscribe(&mut self, index: u32, set: &Subscriptions<'_>) -> Answer {
         if let Err(too_much) = self.index.replace(index, set) {
-            return self.refuse(index, &too_much.into(), now);
+            let refusal = Refusal::from(too_much);
+            self.observe_refusal(index, &refusal);
+            return Answer::Frame(reply_frame(&Reply::Error(&refusal)));
         }
         let position = self.reached;
         let subscriptions = set.len();
         let Some(session) = self.session(index) else {
-            return;
+            return Answer::Nothing;
         };
         let (connection, version) = (session.number, session.version);
         self.observe(&Fact::Subscribed {
             connection,
             subscriptions,
         });
-        if version == Version::V1 {
-            let count = subscriptions;
-            self.answer(index, &Reply::Subscribed { count, position }, now);
+        match version {
+            Version::Classic => Answer::Nothing,
+            Version::V1 => {
+                let count = subscriptions;
+                Answer::Frame(reply_frame(&Reply::Subscribed { count, position }))
+            }
         }
     }
 
@@ -343,13 +378,15 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let (Some(id), Some(session)) = (self.id(index), self.session(index)) else {
             return;
         };
-        let publisher = (id, session.number);
+        let answers = session.answers.as_ref();
+        let ticket = answers.map_or(0, |answers| answers.next_ticket());
+        let publisher = (id, session.number, ticket);
         if !self.batch.push(publisher, message, notification) {
             return self.refuse(index, &Refusal::new(ErrorCode::MessageTooBig), now);
         }
         if let Some(session) = self.session_mut(index) {
             session.has_spoken = session.version == Version::Classic;
-            session.answers.get_or_insert_default().accept();
+            session.answers.get_or_insert_default().expect(0);
         }
     }
 
@@ -358,11 +395,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(session) = self.session(index) else {
             return;
         };
-        let (connection, version) = (session.number, session.version);
-        self.observe(&Fact::Refused {
-            connection,
-            refusal,
-        });
+        let version = session.version;
+        self.observe_refusal(index, refusal);
         self.answer(index, &Reply::Error(refusal), now);
         if version == Version::Classic
             && let Some(ending) = Ending::of_classic(refusal)
@@ -371,8 +405,17 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
+    fn observe_refusal(&mut self, index: u32, refusal: &Refusal) {
+        if let Some(connection) = self.session(index).map(|session| session.number) {
+            self.observe(&Fact::Refused {
+                connection,
+                refusal,
+            });
+        }
+    }
+
     /// A peer broke the protocol: tells it what the matter is, where there is a message for it.
-    fn violated(&mut self, index: u32, violation: Violation) {
+    fn violated(&mut self, index: u32, violation: Violation, now: Instant) {
         let Some(connection) = self.session(index).map(|session| session.number) else {
             return;
         };
@@ -381,35 +424,46 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             violation,
         });
         if let Some(refusal) = last_words(violation) {
-            self.write(index, &reply_frame(&Reply::Error(&refusal)));
+            self.answer(index, &Reply::Error(&refusal), now);
         }
     }
 
-    /// Answers a session, behind the answers to what it has published before.
-    fn answer(&mut self, index: u32, reply: &Reply<'_>, now: Instant) {
+    /// Answers a session, behind the answers to what it has said before.
+    pub(super) fn answer(&mut self, index: u32, reply: &Reply<'_>, now: Instant) {
         self.in_turn(index, Answer::Frame(reply_frame(reply)), now);
     }
 
     /// Closes a session, behind the same.
-    fn close(&mut self, index: u32, ending: Ending, now: Instant) {
+    pub(super) fn close(&mut self, index: u32, ending: Ending, now: Instant) {
+        if let Some(session) = self.session_mut(index) {
+            session.has_spoken = true;
+        }
         self.in_turn(index, Answer::Close(ending), now);
     }
 
-    /// Does this when what the session has published before is settled, which it may be already.
+    /// Does this when what the session has said before is answered, which it may be already.
     fn in_turn(&mut self, index: u32, answer: Answer, now: Instant) {
         match self
             .session_mut(index)
             .and_then(|session| session.answers.as_mut())
         {
-            Some(answers) if answers.are_pending() => answers.wait(answer),
-            _ => self.give(index, answer, now),
+            Some(answers) => answers.wait(answer),
+            None => self.give(index, answer, now),
         }
     }
 
     /// Does this at once.
     pub(super) fn give(&mut self, index: u32, answer: Answer, now: Instant) {
         match answer {
-            Answer::Frame(frame) => self.write(index, &frame),
+            Answer::Frame(frame) => {
+                if self
+                    .session(index)
+                    .is_some_and(|session| session.may_be_told())
+                {
+                    self.write(index, &frame);
+                }
+            }
+            Answer::Nothing => {}
             Answer::Close(ending) => self.close_now(index, ending, now),
             Answer::Eof => {
                 if let Some(Stage::Open(conn)) = self.session_mut(index).map(|s| &mut s.stage) {

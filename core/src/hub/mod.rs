@@ -116,9 +116,10 @@ impl fmt::Display for Version {
 ///    beside this one, [`poll_batch`](Self::poll_batch), [`place`](Sequence::place) it, have every
 ///    hub [`deliver`](Self::deliver) it, in the order of the places, and this one
 ///    [`settle`](Self::settle) it with what all of them heard.
-/// 3. **Out.** At the end of each turn call [`poll_transmit`](Self::poll_transmit) until it answers
-///    `None`, and [`poll_filling`](Self::poll_filling) likewise after each step before: those that much
-///    is due to should not wait for the end. For each session that they name, write its [`chunks`](Self::chunks) as far as the transport takes them without waiting, and
+/// 3. **Out.** At the end of each turn, and whenever [`is_filling`](Self::is_filling), call
+///    [`poll_transmit`](Self::poll_transmit) until it answers `None`, and
+///    [`poll_filling`](Self::poll_filling) likewise after each step: those that much is due to should
+///    not wait for the end. For each session that they name, write its [`chunks`](Self::chunks) as far as the transport takes them without waiting, and
 ///    report what it [took](Self::sent). If [`take_shutdown`](Self::take_shutdown), shut the writing
 ///    direction down; if [`is_over`](Self::is_over), drop the transport and [`leave`](Self::leave).
 ///    What was not taken waits in the session's outbox until the transport is
@@ -153,6 +154,8 @@ pub struct Hub<W> {
     batch: Batch,
     /// What has to wait for publications of the batch.
     later: Vec<Later>,
+    /// The bytes of that.
+    later_bytes: usize,
     /// The same for batches that are placed and not delivered yet.
     in_flight: VecDeque<Vec<Later>>,
     /// The last publication that was delivered here.
@@ -210,6 +213,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             writing: None,
             batch: Batch::default(),
             later: Vec::new(),
+            later_bytes: 0,
             in_flight: VecDeque::new(),
             reached: position,
             next_tick: Instant::ZERO,
@@ -301,6 +305,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             }
         }
         let index = u32::try_from(self.slots.len()).ok()?;
+        make_room(&mut self.slots);
+        make_room(&mut self.receivers);
+        make_room(&mut self.deadlines);
         self.slots.push(Slot::default());
         self.receivers.push(Receiver::NOBODY);
         self.deadlines.push(Instant::MAX);
@@ -320,6 +327,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         self.index.forget(index);
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             *receiver = Receiver::NOBODY;
+        }
+        if self.writing == Some(index) {
+            self.writing = None;
         }
         self.set_deadline(index, Instant::MAX);
         self.open = self.open.saturating_sub(1);
@@ -397,6 +407,14 @@ impl<W> fmt::Debug for Hub<W> {
             .field("sessions", &self.open)
             .field("index", &self.index.counters())
             .finish_non_exhaustive()
+    }
+}
+
+/// Makes room for one more. Tables grow by an eighth: by as much again, as usual, would be up to a
+/// hundred bytes more for each of the sessions, most of which are idle.
+fn make_room<T>(table: &mut Vec<T>) {
+    if table.len() == table.capacity() {
+        table.reserve_exact((table.len() / 8).max(KEPT_SLOTS));
     }
 }
 

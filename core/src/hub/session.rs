@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::net::{IpAddr, SocketAddr};
 
-use super::{Ending, Rights, Version, outbox::Outbox, rate::Bucket};
+use super::{Ending, OutboxLimits, Rights, Version, outbox::Outbox, rate::Bucket};
 use crate::{
     Instant,
     conn::{Assembler, Connection, MAX_LEFTOVER, Opening, Server, State},
@@ -25,9 +25,10 @@ pub(super) struct Session {
     pub(super) partial: Option<Box<Partial>>,
     /// What its peer has not taken.
     pub(super) outbox: Option<Box<Outbox>>,
-    /// What is to be said when its publications are settled.
+    /// What is to be said when its publications are settled; `None` if nothing waits.
     pub(super) answers: Option<Box<Answers>>,
-    /// It has published and is classic: nothing more is heard of it (the protocol, section 3).
+    /// Nothing more is heard of it: it is classic and has published (the protocol, section 3), or is
+    /// going to be closed.
     pub(super) has_spoken: bool,
     /// The transport takes no more: nothing is queued any longer.
     pub(super) is_broken: bool,
@@ -99,14 +100,16 @@ impl Default for Partial {
     }
 }
 
-/// Answers come in the order of the messages: those behind a publication wait until it is settled.
+/// Answers come in the order of the messages: behind a publication that is not settled, or a set of
+/// subscriptions that has no place yet, all others wait.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// How many of the session's publications are accepted, and how many settled.
-    accepted: u64,
-    settled: u64,
-    /// What follows so many accepted ones.
-    waiting: VecDeque<(u64, Answer)>,
+    /// The ticket of the first one that waits.
+    first: u64,
+    /// `None`: not known yet.
+    waiting: VecDeque<Option<Answer>>,
+    /// What they take of memory, with the messages that are kept for them, in bytes.
+    cost: usize,
 }
 
 /// What is to happen to a session.
@@ -118,43 +121,104 @@ pub(super) enum Answer {
     Close(Ending),
     /// Its transport has delivered its last byte.
     Eof,
+    /// It hears nothing of it.
+    Nothing,
 }
 
 impl Answers {
-    /// A publication was accepted.
-    pub(super) const fn accept(&mut self) {
-        self.accepted = self.accepted.saturating_add(1);
+    /// The most that may wait, in bytes, before its session is too fast: as much as may wait for a
+    /// peer that does not read.
+    const COST: usize = OutboxLimits::BYTES;
+
+    /// What an answer of no bytes takes.
+    const EACH: usize = 64;
+
+    /// An answer that is not known yet, for which a message of so many bytes is kept; the ticket to
+    /// tell it with.
+    pub(super) fn expect(&mut self, kept: usize) -> u64 {
+        let ticket = self.next_ticket();
+        self.waiting.push_back(None);
+        self.cost = self.cost.saturating_add(kept);
+        ticket
     }
 
-    /// The oldest one is settled.
-    pub(super) const fn settle(&mut self) {
-        self.settled = self.settled.saturating_add(1);
+    /// What [`expect`](Self::expect) would give.
+    pub(super) fn next_ticket(&self) -> u64 {
+        self.first.saturating_add(self.waiting.len() as u64)
     }
 
-    /// Whether something of the session is not settled.
-    pub(super) const fn are_pending(&self) -> bool {
-        self.settled < self.accepted
+    /// An answer that was expected, and for which `kept` bytes were kept.
+    pub(super) fn tell(&mut self, ticket: u64, kept: usize, answer: Answer) {
+        let at = ticket
+            .checked_sub(self.first)
+            .and_then(|at| usize::try_from(at).ok());
+        if let Some(slot @ None) = at.and_then(|at| self.waiting.get_mut(at)) {
+            let cost = self.cost.saturating_sub(kept);
+            self.cost = cost.saturating_add(answer.cost());
+            *slot = Some(answer);
+        }
     }
 
+    /// An answer behind all that wait.
     pub(super) fn wait(&mut self, answer: Answer) {
-        self.waiting.push_back((self.accepted, answer));
+        self.cost = self.cost.saturating_add(answer.cost());
+        self.waiting.push_back(Some(answer));
     }
 
     /// The next answer that need not wait any longer.
     pub(super) fn next(&mut self) -> Option<Answer> {
-        let due = self
-            .waiting
-            .front()
-            .is_some_and(|next| next.0 <= self.settled);
-        due.then(|| self.waiting.pop_front())?.map(|next| next.1)
+        let answer = self.waiting.front_mut()?.take()?;
+        self.waiting.pop_front();
+        self.first = self.first.saturating_add(1);
+        self.cost = self.cost.saturating_sub(answer.cost());
+        Some(answer)
+    }
+
+    /// Whether none waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether the end of the transport's bytes is among them.
+    pub(super) fn ends(&self) -> bool {
+        let mut answers = self.waiting.iter().rev();
+        answers.any(|answer| matches!(answer, Some(Answer::Eof)))
+    }
+
+    /// What they take of memory.
+    pub(super) const fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// Whether so much waits that no more may.
+    pub(super) const fn are_too_many(&self) -> bool {
+        self.cost >= Self::COST
+    }
+}
+
+impl Answer {
+    fn cost(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.len().saturating_add(Answers::EACH),
+            Self::Close(_) | Self::Eof | Self::Nothing => Answers::EACH,
+        }
     }
 }
 
 impl Session {
-    /// Whether messages reach it, and from it.
+    /// Whether it is open: what it says is heard.
     pub(super) fn is_open(&self) -> bool {
         match &self.stage {
-            Stage::Open(conn) => conn.state() == State::Open && !self.is_broken,
+            Stage::Open(conn) => conn.state() == State::Open,
+            Stage::Opening(_) => false,
+        }
+    }
+
+    /// Whether a frame may still follow what it was sent (RFC 6455 section 5.5.1: none after a
+    /// Close).
+    pub(super) fn may_be_told(&self) -> bool {
+        match &self.stage {
+            Stage::Open(conn) => conn.check_ready().is_ok(),
             Stage::Opening(_) => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Ending, Fact, Hub, hear::reply_frame, session::Stage};
+use super::{Ending, Fact, Hub, session::Stage};
 use crate::{
     Instant,
     conn::Input,
@@ -119,8 +119,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             Some(Stage::Opening(_)) => self.end(index),
             Some(Stage::Open(_)) if self.session(index).is_some_and(|s| s.is_open()) => {
                 let refusal = Refusal::new(ErrorCode::ShuttingDown);
-                self.write(index, &reply_frame(&Reply::Error(&refusal)));
-                self.close_now(index, Ending::SHUTTING_DOWN, now);
+                self.answer(index, &Reply::Error(&refusal), now);
+                self.close(index, Ending::SHUTTING_DOWN, now);
             }
             Some(Stage::Open(_)) | None => {}
         }

@@ -3,17 +3,23 @@
 use super::{
     Ending, Fact, Hub, SessionId, SlowPolicy,
     hear::reply_frame,
-    session::Stage,
+    session::{Answer, Stage},
     turn::{Due, OWN, Piece, RAW},
 };
 use crate::{
     Instant,
-    conn::{Input, Transmit},
+    conn::{Input, State, Transmit},
     notify::{ErrorCode, Refusal, Reply},
     wire::MAX_CONTROL,
 };
 
 impl<W: FnMut(&Fact<'_>)> Hub<W> {
+    /// Whether so much is due to all together that it should be written before more is received.
+    #[must_use]
+    pub const fn is_filling(&self) -> bool {
+        self.turn.is_filling()
+    }
+
     /// The next session that something is due to; `None` at the end of the turn, when there is no
     /// more. What the one before did not take waits in its outbox from now on.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<SessionId> {
@@ -28,7 +34,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 return self.id(index);
             }
         }
-        self.turn.clear();
+        self.turn.clear(self.open);
         None
     }
 
@@ -166,6 +172,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             let Stage::Open(conn) = &mut session.stage else {
                 return;
             };
+            // Our part of the closing handshake comes behind the answers.
+            if session.answers.is_some() && conn.state() == State::Draining {
+                return;
+            }
             match conn.poll_transmit(input, &mut out) {
                 None => return,
                 Some(Transmit::Bytes(bytes)) => self.write(index, bytes),
@@ -238,7 +248,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(session) = self.session(index) else {
             return;
         };
-        let hears = session.is_open();
+        let hears = session.is_open() && !session.is_broken;
         let deadline = session.deadline().unwrap_or(Instant::MAX);
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             receiver.hears = hears;
@@ -300,6 +310,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             return;
         };
         let connection = session.number;
+        let has_ended = session.answers.take().is_some_and(|answers| answers.ends());
         let refusal = Refusal::new(ErrorCode::SlowConsumer);
         let mut out = [0; MAX_CONTROL];
         if let Stage::Open(conn) = &mut session.stage
@@ -312,5 +323,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
         self.refresh(index);
         self.observe(&Fact::SlowConsumer { connection });
+        if has_ended {
+            self.give(index, Answer::Eof, now);
+        }
     }
 }

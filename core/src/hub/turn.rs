@@ -18,7 +18,11 @@ pub(super) struct Turn {
     own: Vec<u8>,
     /// The segments from 1 on.
     shared: Vec<Segment>,
+    /// How many bytes they have.
+    shared_bytes: usize,
     runs: Vec<Run>,
+    /// Whether so much is due to all together that it should be written before more comes.
+    filling: bool,
 }
 
 /// Whole frames that lie one behind the other, and where a session's next run is.
@@ -75,6 +79,11 @@ pub(super) const RAW: u32 = u32::MAX;
 const MUCH_BYTES: u32 = 64 * 1024;
 const MUCH_FRAMES: u32 = 128;
 
+/// How much may become due to all of them together, in bytes of each kind and in runs: a few
+/// megabytes of memory, whoever hears it.
+const FILLING_TURN: usize = 1024 * 1024;
+const FILLING_RUNS: usize = 128 * 1024;
+
 /// Bytes of the chunk that is on its way to one session.
 pub(super) struct Piece<'t> {
     pub(super) run: Run,
@@ -86,6 +95,8 @@ pub(super) struct Piece<'t> {
 impl Turn {
     /// Takes in frames that many may hear; its segment.
     pub(super) fn share(&mut self, segment: &Segment) -> u32 {
+        self.shared_bytes = self.shared_bytes.saturating_add(segment.len());
+        self.filling |= self.shared_bytes >= FILLING_TURN;
         self.shared.push(Arc::clone(segment));
         narrow(self.shared.len())
     }
@@ -94,6 +105,7 @@ impl Turn {
     pub(super) fn write(&mut self, frame: &[u8]) -> Range<u32> {
         let start = narrow(self.own.len());
         self.own.extend_from_slice(frame);
+        self.filling |= self.own.len() >= FILLING_TURN;
         start..narrow(self.own.len())
     }
 
@@ -115,6 +127,7 @@ impl Turn {
             due.first = next;
         }
         due.last = next;
+        self.filling |= self.runs.len() >= FILLING_RUNS;
         self.runs.push(Run {
             segment,
             start: frame.start,
@@ -123,6 +136,11 @@ impl Turn {
             frames: 1,
             next: NONE,
         });
+    }
+
+    /// Whether so much is due to all together that it should be written before more comes.
+    pub(super) const fn is_filling(&self) -> bool {
+        self.filling
     }
 
     /// What is due, in order.
@@ -163,11 +181,21 @@ impl Turn {
         self.shared.get((segment as usize).checked_sub(1)?)
     }
 
-    /// Forgets everything; what is still due to somebody would be something else afterwards.
-    pub(super) fn clear(&mut self) {
+    /// Forgets everything; what is still due to somebody would be something else afterwards. Memory
+    /// is kept as `sessions` may need it again.
+    pub(super) fn clear(&mut self, sessions: usize) {
         self.shared.clear();
-        forget(&mut self.own, KEPT_BYTES);
-        forget(&mut self.runs, KEPT_RUNS);
+        self.shared_bytes = 0;
+        self.filling = false;
+        let kept = sessions.max(KEPT_FOR);
+        forget(
+            &mut self.own,
+            kept.saturating_mul(KEPT_BYTES).min(FILLING_TURN),
+        );
+        forget(
+            &mut self.runs,
+            kept.saturating_mul(KEPT_RUNS).min(FILLING_RUNS),
+        );
     }
 
     fn frames(&self, segment: u32) -> &[u8] {
@@ -178,9 +206,11 @@ impl Turn {
     }
 }
 
-/// How much memory is kept from turn to turn: more than nearly all of them need.
-const KEPT_BYTES: usize = 64 * 1024;
-const KEPT_RUNS: usize = 64 * 1024;
+/// How much memory is kept from turn to turn for each of at least so many sessions: more than nearly
+/// all turns need.
+const KEPT_FOR: usize = 64;
+const KEPT_BYTES: usize = 16;
+const KEPT_RUNS: usize = 2;
 
 fn forget<T>(list: &mut Vec<T>, kept: usize) {
     list.clear();

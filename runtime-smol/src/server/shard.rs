@@ -407,6 +407,9 @@ impl Shard {
     /// The same for those alone that so much is due to that they should not wait for the end of the
     /// turn.
     fn relieve(&mut self) {
+        if self.hub.is_filling() {
+            return self.flush();
+        }
         let now = self.clock.now();
         while let Some(session) = self.hub.poll_filling(now) {
             self.write(session);

@@ -122,6 +122,7 @@ fn by_hand(bytes: &[u8], limits: Limits) -> (Vec<Seen>, Vec<u8>, Option<OpeningE
             let bad = OpeningError::BadRequest(bad);
             (Vec::new(), response.to_vec(), Some(bad))
         }
+        Answer::Declined { .. } => panic!("nobody judges"),
         Answer::Accepted { consumed, response } => {
             let mut side = server_with(&Config {
                 control_burst: 1_000,

@@ -1,0 +1,9 @@
+//! The hub as its driver and its peers see it.
+
+mod order;
+mod queues;
+mod sessions;
+mod simulation;
+mod slowness;
+mod splitting;
+mod world;
