@@ -44,7 +44,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             self.writing = Some(index);
             return self.id(index);
         }
-        self.turn.clear(self.open);
+        self.turn.clear();
         None
     }
 
