@@ -42,7 +42,11 @@ fn text(payload: &str) -> Vec<u8> {
         Ok(len @ 0..126) => frame.push(0x80 | len),
         _ => {
             frame.push(0x80 | 126);
-            frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
+            frame.extend(
+                u16::try_from(payload.len())
+                    .expect("it is short")
+                    .to_be_bytes(),
+            );
         }
     }
     frame.extend([0; 4]);
@@ -91,6 +95,13 @@ impl Server {
         }
     }
 
+    /// Some turns in which little happens.
+    fn rest(&mut self) {
+        for _ in 0..20 {
+            self.write(usize::MAX);
+        }
+    }
+
     /// Everybody takes at most `room` bytes; how many take any.
     fn write(&mut self, room: usize) -> usize {
         self.hub.hand_out(&mut self.sequence, NOW);
@@ -127,7 +138,7 @@ fn an_idle_session_with_a_subscription_takes_at_most_400_bytes_and_all_of_them_a
                     server.write(usize::MAX);
                 }
             }
-            server.write(usize::MAX);
+            server.rest();
             kept = Some(server);
         });
         let names = SESSIONS * size_of::<SessionId>();
@@ -143,11 +154,12 @@ fn an_idle_session_with_a_subscription_takes_at_most_400_bytes_and_all_of_them_a
                     server.write(usize::MAX);
                 }
             }
-            server.write(usize::MAX);
+            server.rest();
         });
         assert_eq!(server.hub.sessions(), 0);
         let rest = bytes(&taken) + bytes(&left);
-        assert!(rest < 8 * 1024, "{rest} bytes are left");
+        // What is kept for the next few, whoever they are.
+        assert!(rest < 12 * 1024, "{rest} bytes are left");
     }
 }
 

@@ -419,7 +419,7 @@ fn make_room<T>(table: &mut Vec<T>) {
 }
 
 /// How many slots are kept without sessions.
-const KEPT_SLOTS: usize = 64;
+const KEPT_SLOTS: usize = 16;
 
 /// What a client is told that comes while the server goes.
 const DRAINING: Refusal<'static> = Refusal {

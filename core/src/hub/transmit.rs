@@ -34,7 +34,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 return self.id(index);
             }
         }
-        self.turn.clear(self.open);
+        self.turn.clear();
         None
     }
 

@@ -181,21 +181,13 @@ impl Turn {
         self.shared.get((segment as usize).checked_sub(1)?)
     }
 
-    /// Forgets everything; what is still due to somebody would be something else afterwards. Memory
-    /// is kept as `sessions` may need it again.
-    pub(super) fn clear(&mut self, sessions: usize) {
+    /// Forgets everything; what is still due to somebody would be something else afterwards.
+    pub(super) fn clear(&mut self) {
         self.shared.clear();
         self.shared_bytes = 0;
         self.filling = false;
-        let kept = sessions.max(KEPT_FOR);
-        forget(
-            &mut self.own,
-            kept.saturating_mul(KEPT_BYTES).min(FILLING_TURN),
-        );
-        forget(
-            &mut self.runs,
-            kept.saturating_mul(KEPT_RUNS).min(FILLING_RUNS),
-        );
+        forget(&mut self.own, KEPT_BYTES);
+        forget(&mut self.runs, KEPT_RUNS);
     }
 
     fn frames(&self, segment: u32) -> &[u8] {
@@ -206,16 +198,17 @@ impl Turn {
     }
 }
 
-/// How much memory is kept from turn to turn for each of at least so many sessions: more than nearly
-/// all turns need.
-const KEPT_FOR: usize = 64;
-const KEPT_BYTES: usize = 16;
-const KEPT_RUNS: usize = 2;
+/// How much memory is kept from turn to turn in any case: what a few sessions need.
+const KEPT_BYTES: usize = 1024;
+const KEPT_RUNS: usize = 64;
 
+/// Clears a list. Its memory is kept while turns need it: one that needs little of it gives half of it
+/// back.
 fn forget<T>(list: &mut Vec<T>, kept: usize) {
+    let (used, room) = (list.len(), list.capacity());
     list.clear();
-    if list.capacity() > kept {
-        list.shrink_to(kept);
+    if room > kept && used < room / 4 {
+        list.shrink_to((room / 2).max(kept));
     }
 }
 

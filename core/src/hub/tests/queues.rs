@@ -10,7 +10,7 @@ use crate::{
     hub::{
         OutboxLimits, SlowPolicy,
         outbox::Outbox,
-        turn::{Due, OWN, RAW, Turn},
+        turn::{Due, OWN, RAW, Segment, Turn},
     },
     wire::Kind,
 };
@@ -77,7 +77,7 @@ fn drop_oldest(frames: &mut Vec<Frame>, limits: &OutboxLimits) -> usize {
 struct Queues {
     turn: Turn,
     /// Segments, and where their frames are.
-    segments: Vec<(Arc<Vec<u8>>, Vec<Range<usize>>)>,
+    segments: Vec<(Segment, Vec<Range<usize>>)>,
     /// Those that this turn knows.
     shared: Vec<(u32, usize)>,
     due: [Due; 3],
@@ -195,7 +195,7 @@ impl Queues {
                         .for_each(|piece| outbox.keep(&piece, &self.turn));
                     naive.outbox.append(&mut naive.due);
                 }
-                self.turn.clear(3);
+                self.turn.clear();
                 self.shared.clear();
             }
             Step::DropOldest(who, bytes, frames) => {
@@ -328,7 +328,7 @@ fn a_small_piece_of_a_large_segment_is_copied_and_a_large_one_is_shared() {
         let mut outbox = Outbox::default();
         turn.pieces(due)
             .for_each(|piece| outbox.keep(&piece, &turn));
-        turn.clear(1);
+        turn.clear();
         assert_eq!(Arc::strong_count(&segment), 1 + usize::from(is_shared));
         assert_eq!(outbox.chunks().flatten().count(), (frames * len) as usize);
     }
@@ -370,7 +370,7 @@ fn a_turn_is_filling_when_much_is_due_to_all_and_no_longer_when_it_is_over() {
         assert!(!turn.is_filling());
         fill(&mut turn);
         assert!(turn.is_filling());
-        turn.clear(1);
+        turn.clear();
         assert!(!turn.is_filling());
     }
 }

@@ -9,7 +9,7 @@ use super::world::{
     EPOCH, LISTENER, PUBLISHER, Seen, Told, World, publication, request, subscription,
 };
 use crate::{
-    conn::Config,
+    conn::{Config, MAX_LEFTOVER},
     hub::{Options, OutboxLimits, Rate, SlowPolicy, Version},
     notify::{self, Message, Position},
     wire::Kind,
@@ -301,7 +301,7 @@ impl Simulation {
             return;
         }
         let (hub, id) = (peer.hub, peer.id);
-        let mut kept = [0; 200];
+        let mut kept = [0; MAX_LEFTOVER];
         let count = self.world.hubs[hub].take_unfinished(id, &mut kept);
         let mut bytes = kept[..count].to_vec();
         let count = most.min(peer.wire.len());

@@ -8,7 +8,7 @@ use core::{cell::RefCell, net::SocketAddr};
 
 use crate::{
     Instant,
-    conn::{Client, Config, Connection, Event, Input, Transmit},
+    conn::{Client, Config, Connection, Event, Input, MAX_LEFTOVER, Transmit},
     hub::{Fact, HashKey, Hub, Options, Placed, Rights, Sequence, SessionId, Version},
     notify::{Position, Refusal},
     wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
@@ -251,7 +251,7 @@ impl World {
     /// Brings at most so many bytes of a client's to its hub, in one piece.
     pub(super) fn carry(&mut self, at: usize, most: usize) {
         let now = self.now;
-        let mut buffer = [0; 128];
+        let mut buffer = [0; MAX_LEFTOVER];
         let peer = &mut self.peers[at];
         if peer.gone {
             return;
