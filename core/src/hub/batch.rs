@@ -121,9 +121,14 @@ impl Batch {
         self.publications.len() >= Self::PUBLICATIONS || self.classic.len() >= Self::BYTES
     }
 
-    /// What there is; another batch begins.
+    /// What there is; another batch begins, for which there is as much room: they mostly come alike.
     pub(super) fn take(&mut self) -> Self {
-        core::mem::take(self)
+        let next = Self {
+            classic: Vec::with_capacity(self.classic.len()),
+            v1: Vec::with_capacity(self.v1.len()),
+            publications: Vec::with_capacity(self.publications.len()),
+        };
+        core::mem::replace(self, next)
     }
 
     /// Whether nothing was published.

@@ -2,15 +2,8 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use super::{
-    Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, hear::reply_frame,
-    session::Answer,
-};
-use crate::{
-    Instant,
-    conn::Input,
-    notify::{self, Reply},
-};
+use super::{Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, session::Answer};
+use crate::{Instant, conn::Input, notify};
 
 /// A new set of subscriptions, whose place is behind publications of the same hub.
 #[derive(Debug)]
@@ -132,10 +125,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             };
             let answer = match session.version {
                 Version::Classic => Answer::Close(Ending::PUBLISHED),
-                Version::V1 => Answer::Frame(reply_frame(&Reply::Published {
+                Version::V1 => Answer::Published {
                     position,
                     recipients,
-                })),
+                },
             };
             if let Some(answers) = &mut session.answers {
                 answers.tell(publication.ticket, 0, answer);

@@ -1,6 +1,6 @@
 //! What sessions say, and what comes of it.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     Batch, Ending, Fact, Hub, SessionId, Version,
@@ -452,16 +452,29 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
+    fn tell(&mut self, index: u32, frame: &[u8]) {
+        let session = self.session(index);
+        if session.is_some_and(|session| session.may_be_told()) {
+            self.write(index, frame);
+        }
+    }
+
     /// Does this at once.
     pub(super) fn give(&mut self, index: u32, answer: Answer, now: Instant) {
         match answer {
-            Answer::Frame(frame) => {
-                if self
-                    .session(index)
-                    .is_some_and(|session| session.may_be_told())
-                {
-                    self.write(index, &frame);
-                }
+            Answer::Frame(frame) => self.tell(index, &frame),
+            Answer::Published {
+                position,
+                recipients,
+            } => {
+                let reply = Reply::Published {
+                    position,
+                    recipients,
+                };
+                self.tell(
+                    index,
+                    encode(&reply, &mut [0; 128], &mut [0; 128 + MAX_HEAD]),
+                );
             }
             Answer::Nothing => {}
             Answer::Close(ending) => self.close_now(index, ending, now),
@@ -477,14 +490,12 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 }
 
 pub(super) fn reply_frame(reply: &Reply<'_>) -> Vec<u8> {
-    let mut text = [0; MAX_REPLY_LEN];
-    // The buffers fit every reply.
-    let text = reply.encode(&mut text).unwrap_or_default();
-    let mut frame = vec![0; MAX_HEAD.saturating_add(text.len())];
-    let len = match Prepared::encode(Kind::Text, text, &mut frame) {
-        Ok(prepared) => prepared.as_bytes().len(),
-        Err(_) => 0,
-    };
-    frame.truncate(len);
-    frame
+    let mut out = [0; MAX_REPLY_LEN + MAX_HEAD];
+    encode(reply, &mut [0; MAX_REPLY_LEN], &mut out).to_vec()
+}
+
+/// The frame of a reply, nothing if the buffers are too small: `text` for it, `out` for a head besides.
+fn encode<'o>(reply: &Reply<'_>, text: &mut [u8], out: &'o mut [u8]) -> &'o [u8] {
+    let text = reply.encode(text).unwrap_or_default();
+    Prepared::encode(Kind::Text, text, out).map_or(&[], |frame| frame.as_bytes())
 }

@@ -8,6 +8,7 @@ use crate::{
     Instant,
     conn::{Assembler, Connection, MAX_LEFTOVER, Opening, Server, State},
     handshake::Refusal,
+    notify::Position,
 };
 
 /// A session. Nothing but this is kept for one that is idle.
@@ -117,6 +118,8 @@ pub(super) struct Answers {
 pub(super) enum Answer {
     /// It is sent this frame.
     Frame(Vec<u8>),
+    /// It is told that what it published was handed out.
+    Published { position: Position, recipients: u64 },
     /// It is closed.
     Close(Ending),
     /// Its transport has delivered its last byte.
@@ -200,7 +203,7 @@ impl Answer {
     fn cost(&self) -> usize {
         match self {
             Self::Frame(frame) => frame.len().saturating_add(Answers::EACH),
-            Self::Close(_) | Self::Eof | Self::Nothing => Answers::EACH,
+            Self::Published { .. } | Self::Close(_) | Self::Eof | Self::Nothing => Answers::EACH,
         }
     }
 }

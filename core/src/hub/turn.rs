@@ -81,7 +81,7 @@ const MUCH_FRAMES: u32 = 128;
 
 /// How much may become due to all of them together, in bytes of each kind and in runs: a few
 /// megabytes of memory, whoever hears it.
-const FILLING_TURN: usize = 1024 * 1024;
+const FILLING_TURN: usize = 8 * 1024 * 1024;
 const FILLING_RUNS: usize = 128 * 1024;
 
 /// Bytes of the chunk that is on its way to one session.

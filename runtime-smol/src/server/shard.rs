@@ -44,7 +44,7 @@ const VECTOR: usize = 64;
 /// How long a shard goes on reading before it writes what has become due: the more comes together, the
 /// more goes out with one system call each. It is also how much longer than necessary anybody may
 /// have to wait on a server that does not keep up.
-const TURN: Duration = Duration::from_millis(8);
+const TURN: Duration = Duration::from_millis(16);
 
 /// How many batches of a shard's publishers may be on their way through the others before it stops to
 /// hear more.
@@ -139,8 +139,7 @@ impl Shard {
     pub(super) async fn run(&mut self) -> io::Result<()> {
         loop {
             let mut is_busy = self.open_letters();
-            self.take_readiness()?;
-            self.hear();
+            self.hear()?;
             self.hand_out();
             self.hub.handle_timeouts(self.clock.now());
             self.flush();
@@ -304,18 +303,26 @@ impl Shard {
         self.unsettled < IN_FLIGHT
     }
 
-    /// Reads from everybody who has something to say, in turns, for a while.
-    fn hear(&mut self) {
+    /// Reads from everybody who has something to say, in turns, until nobody has any more, or for a
+    /// while. Whoever publishes much is ahead of what the system hands over at once: so it is asked
+    /// again before anything is written.
+    fn hear(&mut self) -> io::Result<()> {
         let start = self.clock.now();
-        while self.may_hear()
-            && let Some(session) = self.ready.pop_front()
-        {
-            if self.read(session) {
-                self.ready.push_back(session);
+        loop {
+            self.take_readiness()?;
+            if self.ready.is_empty() {
+                return Ok(());
             }
-            self.relieve();
-            if self.clock.now().since(start) >= TURN {
-                break;
+            for _ in 0..self.ready.len() {
+                if !self.may_hear() || self.clock.now().since(start) >= TURN {
+                    return Ok(());
+                }
+                if let Some(session) = self.ready.pop_front()
+                    && self.read(session)
+                {
+                    self.ready.push_back(session);
+                }
+                self.relieve();
             }
         }
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{parse_default, prelude::*};
-use crate::notify::{BufferTooSmall, ErrorCode, MAX_REPLY_LEN, Refusal, Reply};
+use crate::notify::{BufferTooSmall, ErrorCode, MAX_REPLY_LEN, Position, Refusal, Reply};
 
 const CODES: [ErrorCode; 11] = [
     ErrorCode::InvalidJson,
@@ -143,6 +143,30 @@ fn a_buffer_that_is_too_small_is_an_error() {
 }
 
 proptest! {
+    #[test]
+    fn the_quick_way_to_acknowledge_a_publication_writes_what_serde_does(
+        epoch: u64, sequence: u64, recipients: u64, shift in 0..64_u32, room in 0..120_usize,
+    ) {
+        let position = Position::new(epoch, sequence);
+        let recipients = recipients >> shift;
+        let reply = Reply::Published { position, recipients };
+        let mut slow = [0; MAX_REPLY_LEN];
+        let len = serde_json_core::to_slice(&reply, &mut slow).expect("it fits");
+        let mut quick = [0; MAX_REPLY_LEN];
+        prop_assert_eq!(reply.encode(&mut quick), Ok(&slow[..len]));
+        let fits = reply.encode(&mut vec![0; room]).is_ok();
+        prop_assert_eq!(fits, room >= len);
+    }
+
+    #[test]
+    fn a_subscription_is_acknowledged_with_its_count_and_position(count: usize, sequence: u32) {
+        let position = Position::new(1, sequence.into());
+        let mut buffer = [0; MAX_REPLY_LEN];
+        let text = Reply::Subscribed { count, position }.encode(&mut buffer).expect("it fits");
+        let expected = format!(r#"{{"sender":"server","subscribed":{{"count":{count},"position":"{position}"}}}}"#);
+        prop_assert_eq!(core::str::from_utf8(text), Ok(&*expected));
+    }
+
     #[test]
     fn an_error_is_valid_json_whatever_its_path_contains(key in any::<String>()) {
         let text = json!({"sender": "client", "subscriptions": [
