@@ -28,9 +28,18 @@ fn subscribe_to(index: &mut Index, subscriber: u32, values: &str, limits: &Limit
     let text = format!(
         r#"{{"sender":"client","subscriptions":[{{"package":"p","page":"q","filters":{{"values":{values}}}}}]}}"#
     );
+    enter_within(index, subscriber, &text, limits);
+}
+
+fn enter(index: &mut Index, subscriber: u32, text: &str) {
+    enter_within(index, subscriber, text, &Limits::default());
+}
+
+fn enter_within(index: &mut Index, subscriber: u32, text: &str, limits: &Limits) {
     match parse(text.as_bytes(), limits) {
         Ok(Message::Client(client)) => {
-            index.replace(subscriber, &client.subscriptions().expect("a set"));
+            let set = client.subscriptions().expect("a set");
+            index.replace(subscriber, &set).expect("not too much");
         }
         other => panic!("{text}: {other:?}"),
     }
@@ -127,6 +136,7 @@ fn numbers_that_stand_for_many_digits_take_a_small_multiple_of_the_message() {
             ] {
                 let limits = IndexLimits {
                     shapes,
+                    verified: usize::MAX,
                     ..IndexLimits::default()
                 };
                 let mut kept = Index::new(HashKey([3, 4]), limits);
@@ -145,6 +155,49 @@ fn numbers_that_stand_for_many_digits_take_a_small_multiple_of_the_message() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn values_that_are_repeated_in_many_tuples_take_less_than_a_megabyte() {
+    let list = |at: usize, name: char, count: usize, len: usize| {
+        let value = |of: usize| format!("\"{name}{at}{of}{}\"", "x".repeat(len));
+        (0..count).map(value).collect::<Vec<_>>().join(",")
+    };
+    // How many subscriptions; how many values of each key; and how long they and one more are.
+    for (count, a, b, len, longest) in [
+        (128, 16, 1, 0, 200),
+        (128, 4, 4, 0, 200),
+        (64, 64, 8, 0, 400),
+        (64, 4, 8, 60, 1),
+        (64, 32, 1, 0, 100),
+        (1, 64, 1, 0, 60_000),
+    ] {
+        let target = |at: usize| {
+            let (a, b) = (list(at, 'a', a, len), list(at, 'b', b, len));
+            let long = "x".repeat(longest);
+            format!(
+                r#"{{"package":"p","page":"q","filters":{{"values":{{"a":[{a}],"b":[{b}],"c":"{long}{at}"}}}}}}"#
+            )
+        };
+        let targets: Vec<_> = (0..count).map(target).collect();
+        let text = format!(
+            r#"{{"sender":"client","subscriptions":[{}]}}"#,
+            targets.join(",")
+        );
+        assert!(text.len() < 1 << 16, "{} bytes", text.len());
+        let limits = IndexLimits {
+            verified: usize::MAX,
+            ..IndexLimits::default()
+        };
+        let mut index = Index::new(HashKey([3, 4]), limits);
+        let taken = measure(|| enter(&mut index, 0, &text));
+        assert!(
+            taken.bytes_current < 1_000_000,
+            "{} bytes of {}",
+            taken.bytes_current,
+            text.len()
+        );
     }
 }
 
@@ -197,5 +250,75 @@ fn a_subscription_takes_at_most_160_or_200_bytes_and_gives_all_of_them_back() {
         });
         let bytes = taken.bytes_current + left.bytes_current;
         assert!(bytes < 4096, "{bytes} bytes are left");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_crowd_that_is_forgotten_is_in_proportion_to_who_remains() {
+    const CROWD: u32 = 300;
+    let one = |page: u32, values: &str| {
+        format!(r#"{{"package":"p","page":"{page}","filters":{{"values":{values}}}}}"#)
+    };
+    let set = |list: Vec<String>| {
+        format!(
+            r#"{{"sender":"client","subscriptions":[{}]}}"#,
+            list.join(",")
+        )
+    };
+    // What each of the crowd asks for, and in how many pages somebody remains.
+    type Maker<'m> = &'m dyn Fn(u32) -> String;
+    let keys: Maker<'_> = &|at| one(0, &format!(r#"{{"k{at}":1,"l{at}":[2,3]}}"#));
+    let lone_keys: Maker<'_> = &|at| one(0, &format!(r#"{{"k{at}":1}}"#));
+    let shapes: Maker<'_> = &|at| one(at % 50, &format!(r#"{{"k{at}":1,"l{at}":true}}"#));
+    let pages: Maker<'_> = &|at| one(at, r#"{"k":1}"#);
+    let values: Maker<'_> = &|at| one(0, &format!(r#"{{"k":[{at},"{at}x"],"l":{at}}}"#));
+    for (name, wish, remaining) in [
+        ("keys", keys, 1),
+        ("keys beyond the shapes", lone_keys, 1),
+        ("shapes", shapes, 50),
+        ("pages", pages, 1),
+        ("values", values, 1),
+    ] {
+        // They come before and after the ones who remain.
+        let text = |subscriber: u32| {
+            set((0..100)
+                .map(|at| wish(100 * subscriber + at))
+                .collect::<Vec<_>>())
+        };
+        let friends: Vec<_> = (0..remaining)
+            .map(|page| one(page, r#"{"friend":1,"of":2}"#))
+            .collect();
+        let friends = set(friends);
+        // Those beyond the shapes are more than one may have verified.
+        let limits = IndexLimits {
+            verified: usize::MAX,
+            ..IndexLimits::default()
+        };
+        let mut index = Index::new(HashKey([3, 4]), limits);
+        let taken = measure(|| {
+            for subscriber in 1..CROWD {
+                enter(&mut index, subscriber, &text(subscriber));
+            }
+            enter(&mut index, 0, &friends);
+            for subscriber in CROWD..CROWD + 5 {
+                enter(&mut index, subscriber, &text(subscriber));
+            }
+        });
+        let gone = measure(|| {
+            for subscriber in 1..CROWD + 5 {
+                index.forget(subscriber);
+            }
+        });
+        let left = taken.bytes_current + gone.bytes_current;
+        // What is reused for the next set is bounded by what one message has room for.
+        let most = 40_000 + 2500 * i64::from(remaining);
+        assert!(
+            left <= most && taken.bytes_current > 20 * left,
+            "{name}: {left} of {} bytes are left",
+            taken.bytes_current
+        );
+        assert_eq!(index.counters().subscriptions, remaining as usize);
+        let text = publication(r#"{"friend":1,"of":2}"#).replace(r#""q""#, r#""0""#);
+        assert_eq!(index.recipients(&notification(&text)), [0]);
     }
 }

@@ -17,18 +17,32 @@ use crate::{
 };
 
 /// Format: the capacities of the registry (a byte for the slots, one for the bytes), the limits of the
-/// index (a byte for shapes, for expansion and for tuples), then operations. A byte says which: forget
-/// (0), put a set in the place of the earlier one (1: of a few wishes, 2: of many), publish (3: about
-/// few things, 4: about many). For 0 to 2 a byte says whom.
+/// index (a byte for shapes, for expansion, and for tuples together with verifying), then operations.
+/// A byte says which: forget (0), put a set in the place of the earlier one (1: of a few wishes, 2: of
+/// many), publish (3: about few things, 4: about many). For 0 to 2 a byte says whom.
 pub fn index(data: &[u8]) {
     let mut script = Script::new(data);
     let slots = script.one_of(&[NAMES.len(), 0, 1, 2, 3]);
     let bytes = script.one_of(&[PLENTY, 0, 20, 60, 100, 200, 400, 1000, 5000]);
     let defaults = IndexLimits::default();
+    let (shapes, expansion) = (
+        script.one_of(&[defaults.shapes, 0, 1, 2, 5]),
+        script.one_of(&[defaults.expansion, 0, 1, 2, 5]),
+    );
+    let (tuples, verified) = script.one_of(&[
+        (defaults.tuples, defaults.verified),
+        (0, usize::MAX),
+        (1, usize::MAX),
+        (5, defaults.verified),
+        (50, defaults.verified),
+        (0, 40),
+        (1, 0),
+    ]);
     let limits = IndexLimits {
-        shapes: script.one_of(&[defaults.shapes, 0, 1, 2, 5]),
-        expansion: script.one_of(&[defaults.expansion, 0, 1, 2, 5]),
-        tuples: script.one_of(&[defaults.tuples, 0, 1, 5, 50]),
+        shapes,
+        expansion,
+        tuples,
+        verified,
     };
     let mut world = World {
         index: Index::new(HashKey([3, 5]), limits),
@@ -52,7 +66,7 @@ struct World {
     registry: Registry<Vec<Slot>, Vec<u8>>,
     /// What the registry was told and did not refuse.
     held: BTreeMap<u32, Wishes>,
-    /// What all others hold.
+    /// What the index was told and did not refuse.
     wishes: BTreeMap<u32, Wishes>,
 }
 
@@ -118,8 +132,11 @@ impl World {
         let bytes = held().map(|wishes| wishes.compiled.size());
         assert_eq!(usage.bytes, bytes.sum::<usize>());
 
-        self.index.replace(who, &set);
-        self.wishes.insert(who, wishes);
+        let before = self.index.counters();
+        match self.index.replace(who, &set) {
+            Ok(()) => drop(self.wishes.insert(who, wishes)),
+            Err(_) => assert_eq!(self.index.counters(), before),
+        }
         let counted = self.wishes.values().map(|wishes| wishes.model.len());
         assert_eq!(self.index.counters().subscriptions, counted.sum::<usize>());
     }

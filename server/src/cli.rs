@@ -59,6 +59,14 @@ pub(crate) enum Command {
     /// subscription of a message is explained. No server needs to run.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
+
+    /// Put a server under load, and check every delivery
+    ///
+    /// Clients connect and subscribe, publishers publish, and every delivery is checked. Tells
+    /// deliveries a second and latencies; with --server-pid also what a delivery and a connection cost
+    /// the server.
+    #[command(after_help = crate::bench::EXAMPLES)]
+    Bench(crate::bench::BenchArguments),
 }
 
 #[derive(Args, Debug)]
@@ -101,6 +109,7 @@ Examples:
   campanile                             serve on all addresses, port 8000
   campanile --listen 127.0.0.1:9000     serve this machine only, port 9000
   campanile explain --help              find out why a client hears something or does not
+  campanile bench --help                measure a server under load
 
 Publishing is accepted from loopback addresses only. Behind a proxy on this machine
 every client has one, so keep such a proxy from forwarding to it.

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use campanile_core::{conn::OpeningError, hub};
-use campanile_smol::server::Fact;
+use campanile_smol::server::{Counters, Fact};
 use tracing::{Level, debug, error, info, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
@@ -28,6 +28,18 @@ pub(crate) fn init(level: Level) -> WorkerGuard {
         .log_internal_errors(false)
         .init();
     guard
+}
+
+/// Logs what has happened altogether.
+pub(crate) fn sum_up(counters: &Counters) {
+    let mut all = String::new();
+    for (name, number) in counters.iter().filter(|(_, number)| *number > 0) {
+        all.push_str(&format!(" {name}={number}"));
+    }
+    info!(
+        "ended:{}",
+        if all.is_empty() { " nobody came" } else { &all }
+    );
 }
 
 /// Logs what happened. Of a message, only its package and page and the name of a member at fault

@@ -1,5 +1,6 @@
 //! The Campanile notification server.
 
+mod bench;
 mod cli;
 mod descriptors;
 mod explain;
@@ -11,15 +12,18 @@ use std::{
     io::{self, Write as _},
     net::{SocketAddr, TcpListener},
     process::ExitCode,
+    sync::Arc,
 };
 
-use campanile_smol::server::{self, Options};
+use campanile_smol::server::{self, Counters, Fact, Options};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    if let Some(cli::Command::Explain(arguments)) = &arguments.command {
-        return explain::run(arguments);
+    match &arguments.command {
+        Some(cli::Command::Explain(arguments)) => return explain::run(arguments),
+        Some(cli::Command::Bench(arguments)) => return bench::run(arguments),
+        None => {}
     }
     let _log = log::init(arguments.log.into());
     match serve(arguments.listen, &arguments.options()) {
@@ -46,8 +50,17 @@ fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     descriptors::raise_limit();
     let stop = stop::signalled().map_err(|error| format!("cannot wait for signals: {error}"))?;
     announce(local, options);
-    server::serve(listener, *options, log::record, stop)
-        .map_err(|error| format!("cannot serve on {local}: {error}"))
+    let counters = Arc::new(Counters::default());
+    let observer = {
+        let counters = Arc::clone(&counters);
+        move |fact: &Fact<'_>| {
+            counters.count(fact);
+            log::record(fact);
+        }
+    };
+    let served = server::serve(listener, *options, observer, stop);
+    log::sum_up(&counters);
+    served.map_err(|error| format!("cannot serve on {local}: {error}"))
 }
 
 /// Says where the server listens, and who may publish.

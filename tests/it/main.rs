@@ -3,12 +3,17 @@
 
 mod bad_handshake;
 mod bad_input;
+mod benching;
 mod command_line;
+mod draining;
 mod explaining;
+mod faults;
 mod keep_alive;
+mod limits;
 mod logging;
 mod many;
 mod publishing;
+mod v1;
 
 use campanile_tests::{Daemon, Wire};
 

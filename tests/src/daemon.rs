@@ -1,11 +1,11 @@
 //! The daemon as a child process.
 
 use core::net::{Ipv4Addr, SocketAddr};
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
+use std::{env, fs};
 
 use crate::{Program, Wire, tools};
 
@@ -15,6 +15,8 @@ pub struct Daemon {
     program: Program,
     ready_line: String,
     address: SocketAddr,
+    /// Whether it was not told to end.
+    is_to_run: bool,
 }
 
 impl Daemon {
@@ -48,6 +50,7 @@ impl Daemon {
             program,
             ready_line,
             address: (Ipv4Addr::LOCALHOST, port).into(),
+            is_to_run: true,
         }
     }
 
@@ -76,6 +79,12 @@ impl Daemon {
         format!("ws://{}", self.address)
     }
 
+    /// The daemon's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
     /// The line by which the daemon said that it is ready.
     #[must_use]
     pub fn ready_line(&self) -> &str {
@@ -98,6 +107,41 @@ impl Daemon {
     #[must_use]
     pub fn log(&self) -> String {
         self.program.errors()
+    }
+
+    /// Sends the daemon a signal, such as `TERM`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        self.program.signal(name);
+    }
+
+    /// Waits until the daemon has ended, as it was told to; its exit code.
+    #[track_caller]
+    pub fn wait_for_end(&mut self) -> Option<i32> {
+        self.is_to_run = false;
+        self.program.wait().status.code()
+    }
+
+    /// How many of the process's descriptors are open, and how many bytes of its memory are resident.
+    #[track_caller]
+    #[must_use]
+    pub fn footprint(&self) -> (usize, usize) {
+        let proc = PathBuf::from(format!("/proc/{}", self.program.id()));
+        let descriptors = fs::read_dir(proc.join("fd")).expect("it runs").count();
+        let status = fs::read_to_string(proc.join("status")).expect("it runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = resident.and_then(|text| text.trim().strip_suffix(" kB"));
+        let kilobytes: usize = resident
+            .and_then(|text| text.parse().ok())
+            .expect("a number");
+        (descriptors, kilobytes * 1024)
+    }
+
+    /// A v1 session after its opening handshake.
+    #[track_caller]
+    #[must_use]
+    pub fn connect_v1(&self) -> Wire {
+        Wire::open_v1(self.address)
     }
 
     /// A client after its opening handshake.
@@ -133,7 +177,7 @@ impl Drop for Daemon {
             return;
         }
         assert!(
-            self.program.is_running(),
+            !self.is_to_run || self.program.is_running(),
             "the daemon ended by itself: {}",
             self.program
         );

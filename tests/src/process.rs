@@ -62,6 +62,23 @@ impl Program {
         }
     }
 
+    /// The number of the process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends the program a signal, such as `TERM`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        let signal = format!("-{name}");
+        let status = Command::new("kill")
+            .args([signal, self.id().to_string()])
+            .status()
+            .expect("every Unix has kill");
+        assert!(status.success(), "{} takes no {name}", self.name);
+    }
+
     /// Runs `command` to its end with an empty standard input.
     #[track_caller]
     pub fn run(command: &mut Command) -> Ended {
@@ -120,6 +137,12 @@ impl Program {
     #[must_use]
     pub fn errors(&self) -> String {
         self.errors.text()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether it is still running.

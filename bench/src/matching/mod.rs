@@ -43,7 +43,8 @@ trait Matcher<'t> {
 
 impl<'t> Matcher<'t> for Index {
     fn replace(&mut self, subscriber: u32, set: &Subscriptions<'t>) {
-        self.replace(subscriber, set);
+        let done = self.replace(subscriber, set);
+        done.expect("nobody asks for much");
     }
 
     fn forget(&mut self, subscriber: u32) {

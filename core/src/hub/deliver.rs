@@ -94,6 +94,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     receiver.dirty = true;
                     self.dirty.push_back(index);
                 }
+                if receiver.due.is_much() && !receiver.filling {
+                    receiver.filling = true;
+                    self.filling.push(index);
+                }
                 count = count.saturating_add(1);
             }
             if let Some(heard) = heard.get_mut(at) {

@@ -344,7 +344,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Replaces the subscriptions of a session now; what it is told.
     pub(super) fn subscribe(&mut self, index: u32, set: &Subscriptions<'_>) -> Answer {
-        self.index.replace(index, set);
+        if let Err(too_much) = self.index.replace(index, set) {
+            let refusal = Refusal::from(too_much);
+            self.observe_refusal(index, &refusal);
+            return Answer::Frame(reply_frame(&Reply::Error(&refusal)));
+        }
         let position = self.reached;
         let subscriptions = set.len();
         let Some(session) = self.session(index) else {
@@ -392,16 +396,22 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(session) = self.session(index) else {
             return;
         };
-        let (connection, version) = (session.number, session.version);
-        self.observe(&Fact::Refused {
-            connection,
-            refusal,
-        });
+        let version = session.version;
+        self.observe_refusal(index, refusal);
         self.answer(index, &Reply::Error(refusal), now);
         if version == Version::Classic
             && let Some(ending) = Ending::of_classic(refusal)
         {
             self.close(index, ending, now);
+        }
+    }
+
+    fn observe_refusal(&mut self, index: u32, refusal: &Refusal) {
+        if let Some(connection) = self.session(index).map(|session| session.number) {
+            self.observe(&Fact::Refused {
+                connection,
+                refusal,
+            });
         }
     }
 

@@ -34,7 +34,7 @@ mod turn;
 pub use admission::{Admission, AdmissionLimits, TurnedAway};
 pub use batch::{Batch, Placed, Sequence};
 pub use fact::Fact;
-pub use index::{Counters, HashKey, Index, IndexLimits};
+pub use index::{Counters, HashKey, Index, IndexLimits, TooMuchToVerify};
 pub use options::Options;
 pub use outbox::{OutboxLimits, SlowPolicy};
 pub use rate::Rate;
@@ -116,9 +116,10 @@ impl fmt::Display for Version {
 ///    beside this one, [`poll_batch`](Self::poll_batch), [`place`](Sequence::place) it, have every
 ///    hub [`deliver`](Self::deliver) it, in the order of the places, and this one
 ///    [`settle`](Self::settle) it with what all of them heard.
-/// 3. **Out.** Whenever [`is_filling`](Self::is_filling), and at the end of each turn, call
-///    [`poll_transmit`](Self::poll_transmit) until it answers `None`. For each session that it names,
-///    write its [`chunks`](Self::chunks) as far as the transport takes them without waiting, and
+/// 3. **Out.** At the end of each turn, and whenever [`is_filling`](Self::is_filling), call
+///    [`poll_transmit`](Self::poll_transmit) until it answers `None`, and
+///    [`poll_filling`](Self::poll_filling) likewise after each step: those that much is due to should
+///    not wait for the end. For each session that they name, write its [`chunks`](Self::chunks) as far as the transport takes them without waiting, and
 ///    report what it [took](Self::sent). If [`take_shutdown`](Self::take_shutdown), shut the writing
 ///    direction down; if [`is_over`](Self::is_over), drop the transport and [`leave`](Self::leave).
 ///    What was not taken waits in the session's outbox until the transport is
@@ -146,6 +147,8 @@ pub struct Hub<W> {
     turn: Turn,
     /// The slots of sessions that something is due to.
     dirty: VecDeque<u32>,
+    /// Those of them that so much is due to that it should be written soon.
+    filling: Vec<u32>,
     /// Whose chunks the driver is writing.
     writing: Option<u32>,
     batch: Batch,
@@ -175,6 +178,8 @@ struct Receiver {
     v1: bool,
     /// Whether it is in the list of those that something is due to.
     dirty: bool,
+    /// Whether it is in the list of those that much is due to.
+    filling: bool,
 }
 
 impl Receiver {
@@ -183,6 +188,7 @@ impl Receiver {
         hears: false,
         v1: false,
         dirty: false,
+        filling: false,
     };
 }
 
@@ -203,6 +209,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             accepted: 0,
             turn: Turn::default(),
             dirty: VecDeque::new(),
+            filling: Vec::new(),
             writing: None,
             batch: Batch::default(),
             later: Vec::new(),

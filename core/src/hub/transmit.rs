@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl<W: FnMut(&Fact<'_>)> Hub<W> {
-    /// Whether so much is due to somebody that it should be written before more is received.
+    /// Whether so much is due to all together that it should be written before more is received.
     #[must_use]
     pub const fn is_filling(&self) -> bool {
         self.turn.is_filling()
@@ -23,29 +23,55 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     /// The next session that something is due to; `None` at the end of the turn, when there is no
     /// more. What the one before did not take waits in its outbox from now on.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<SessionId> {
-        if let Some(index) = self.writing.take() {
-            self.put_away(index, now);
-        }
+        self.end_writing(now);
+        self.filling.clear();
         while let Some(index) = self.dirty.pop_front() {
             let Some(receiver) = self.receivers.get_mut(index as usize) else {
                 continue;
             };
-            if !core::mem::take(&mut receiver.dirty) {
-                continue;
+            receiver.filling = false;
+            if core::mem::take(&mut receiver.dirty) && self.start_writing(index, now) {
+                return self.id(index);
             }
-            let Some(session) = self.session_mut(index) else {
-                continue;
-            };
-            let was_writable = core::mem::take(&mut session.is_writable);
-            if session.outbox.is_some() && !was_writable && !session.is_over {
-                self.put_away(index, now);
-                continue;
-            }
-            self.writing = Some(index);
-            return self.id(index);
         }
         self.turn.clear();
         None
+    }
+
+    /// The next session that so much is due to that it should be written before the end of the turn;
+    /// `None` if there is no more of these. Otherwise like [`poll_transmit`](Self::poll_transmit).
+    pub fn poll_filling(&mut self, now: Instant) -> Option<SessionId> {
+        self.end_writing(now);
+        while let Some(index) = self.filling.pop() {
+            let Some(receiver) = self.receivers.get_mut(index as usize) else {
+                continue;
+            };
+            if core::mem::take(&mut receiver.filling) && self.start_writing(index, now) {
+                return self.id(index);
+            }
+        }
+        None
+    }
+
+    /// Has the driver write to a session, unless its transport is known to take nothing.
+    fn start_writing(&mut self, index: u32, now: Instant) -> bool {
+        let Some(session) = self.session_mut(index) else {
+            return false;
+        };
+        let was_writable = core::mem::take(&mut session.is_writable);
+        if session.outbox.is_some() && !was_writable && !session.is_over {
+            self.put_away(index, now);
+            return false;
+        }
+        self.writing = Some(index);
+        true
+    }
+
+    /// What the driver's last session has not taken is put away.
+    fn end_writing(&mut self, now: Instant) {
+        if let Some(index) = self.writing.take() {
+            self.put_away(index, now);
+        }
     }
 
     /// What is to be written to the transport of a session, in order.
@@ -179,6 +205,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             let place = self.turn.write(bytes);
             self.turn.add(&mut receiver.due, segment, place);
+            if receiver.due.is_much() && !receiver.filling {
+                receiver.filling = true;
+                self.filling.push(index);
+            }
         }
         self.mark_dirty(index);
     }

@@ -21,7 +21,7 @@ pub(super) struct Turn {
     /// How many bytes they have.
     shared_bytes: usize,
     runs: Vec<Run>,
-    /// Whether so much is due, to somebody or to all, that it should be written before more comes.
+    /// Whether so much is due to all together that it should be written before more comes.
     filling: bool,
 }
 
@@ -57,6 +57,12 @@ impl Due {
     pub(super) const fn is_nothing(self) -> bool {
         self.first == NONE
     }
+
+    /// Whether there is so much that it should be written before more comes.
+    #[inline]
+    pub(super) const fn is_much(self) -> bool {
+        self.bytes >= MUCH_BYTES || self.frames >= MUCH_FRAMES
+    }
 }
 
 /// No run.
@@ -70,8 +76,8 @@ pub(super) const RAW: u32 = u32::MAX;
 
 /// How much may become due to one session before it should be written, in bytes and in frames. A
 /// quarter and a half of what may wait: who is offered that much at once has not been slow yet.
-const FILLING_BYTES: u32 = 64 * 1024;
-const FILLING_FRAMES: u32 = 128;
+const MUCH_BYTES: u32 = 64 * 1024;
+const MUCH_FRAMES: u32 = 128;
 
 /// How much may become due to all of them together, in bytes of each kind and in runs: a few
 /// megabytes of memory, whoever hears it.
@@ -109,7 +115,6 @@ impl Turn {
         let len = frame.end.saturating_sub(frame.start);
         due.bytes = due.bytes.saturating_add(len);
         due.frames = due.frames.saturating_add(1);
-        self.filling |= due.bytes >= FILLING_BYTES || due.frames >= FILLING_FRAMES;
         let next = narrow(self.runs.len());
         if let Some(last) = self.runs.get_mut(due.last as usize) {
             if last.segment == segment && last.end == frame.start && segment != RAW {
@@ -133,7 +138,7 @@ impl Turn {
         });
     }
 
-    /// Whether so much is due that it should be written before more comes.
+    /// Whether so much is due to all together that it should be written before more comes.
     pub(super) const fn is_filling(&self) -> bool {
         self.filling
     }

@@ -2,9 +2,10 @@
 
 /// Upper limits on what one message may ask of the matching.
 ///
-/// They bound time: for each key of a filter, all of the filter after it is searched for a
-/// duplicate. That is why keys are counted as they are written, also those that a later duplicate
-/// overrides.
+/// They bound time: the keys of a filter are compared with each other, for a later duplicate
+/// overrides an earlier one. That is why they are counted as they are written. To
+/// [parse](super::parse()) compares little more than their hashes, and walks over a filter once for
+/// some dozens of its keys; [`matches()`](super::matches()) searches all of the filter after each key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Subscriptions in one set; [`Limits::SUBSCRIPTIONS`] by default.

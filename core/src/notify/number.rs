@@ -53,13 +53,19 @@ impl<'a> Number<'a> {
             len: decimal.len(),
         }
     }
+
+    /// The same in no more steps than the number was written in, and one or two.
+    pub(super) fn runs(&self) -> Runs<'a> {
+        Runs(self.digits())
+    }
 }
 
 impl PartialEq for Number<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self.as_plain(), other.as_plain()) {
             (Some(ours), Some(theirs)) => ours == theirs,
-            _ => self.digits().eq(other.digits()),
+            // Zeros that were not written are so for both or for none.
+            _ => self.runs().eq(other.runs()),
         }
     }
 }
@@ -185,6 +191,27 @@ impl<'a> Decimal<'a> {
         }
     }
 
+    /// How many zeros begin at `index` of the plain text that were not written.
+    fn zeros_from(&self, index: usize) -> usize {
+        let Some(index) = index.checked_sub(usize::from(self.negative)) else {
+            return 0;
+        };
+        match usize::try_from(self.point) {
+            Ok(point) if point > 0 => {
+                let digits = self.whole.len().saturating_add(self.fraction.len());
+                if index < digits {
+                    0
+                } else {
+                    point.saturating_sub(index)
+                }
+            }
+            _ => match index.checked_sub(2) {
+                Some(index) => self.zeros_after_point().saturating_sub(index),
+                None => 0,
+            },
+        }
+    }
+
     fn digit(&self, index: usize) -> u8 {
         let digit = match index.checked_sub(self.whole.len()) {
             None => self.whole.get(index),
@@ -216,6 +243,32 @@ impl Iterator for Digits<'_> {
 }
 
 impl FusedIterator for Digits<'_> {}
+
+/// A part of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    Byte(u8),
+    /// So many times `0`, of which others may be before and behind.
+    Zeros(usize),
+}
+
+/// Iterator over the plain text of a [`Number`], the zeros that were not written all at once.
+#[derive(Clone, Debug)]
+pub(super) struct Runs<'a>(Digits<'a>);
+
+impl Iterator for Runs<'_> {
+    type Item = Run;
+
+    fn next(&mut self) -> Option<Run> {
+        let Digits { decimal, at, len } = &mut self.0;
+        let zeros = decimal.zeros_from(*at).min(len.saturating_sub(*at));
+        if zeros == 0 {
+            return self.0.next().map(Run::Byte);
+        }
+        *at = at.saturating_add(zeros);
+        Some(Run::Zeros(zeros))
+    }
+}
 
 /// What is before and after the first byte that `is_separator` accepts; everything and nothing
 /// without one.

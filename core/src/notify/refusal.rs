@@ -117,6 +117,16 @@ impl Refusal {
         }
     }
 
+    /// A set of subscriptions that an index does not take.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn too_much_to_verify(limit: usize) -> Self {
+        Self::at(
+            ErrorCode::TooManySubscriptions,
+            Path::new().member("subscriptions"),
+            Problem::TooMuchToVerify { limit },
+        )
+    }
+
     pub(super) const fn at(code: ErrorCode, path: Path, problem: Problem) -> Self {
         Self {
             code,
@@ -183,6 +193,12 @@ impl fmt::Display for Refusal {
                 f,
                 "is a number of more than {MAX_NUMBER_LEN} bytes when written out; send it as a string"
             ),
+            #[cfg(feature = "alloc")]
+            Problem::TooMuchToVerify { limit } => write!(
+                f,
+                "take more than {limit} steps to match, the server's limit; \
+                 send fewer, with fewer keys, or with a list for one key only"
+            ),
             Problem::TooMany { what, limit } => {
                 write!(
                     f,
@@ -218,6 +234,10 @@ pub(super) enum Problem {
     NotUnicode,
     KeyNotUnicode,
     NumberTooLong,
+    #[cfg(feature = "alloc")]
+    TooMuchToVerify {
+        limit: usize,
+    },
     TooMany {
         what: &'static str,
         limit: usize,

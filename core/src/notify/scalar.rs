@@ -3,7 +3,7 @@
 use core::iter::FusedIterator;
 
 use super::{
-    number::{Digits, Number},
+    number::{Digits, Number, Run},
     raw::{Kind, Value},
     text::{Bytes, Text},
 };
@@ -56,6 +56,17 @@ impl<'a> Scalar<'a> {
         })
     }
 
+    /// The canonical bytes, of which there may be many more than were written, in about as many steps
+    /// as were written.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Run> + use<'a> {
+        let (bytes, runs) = match self {
+            Self::Number(number) => (None, Some(number.runs())),
+            Self::Text(_) | Self::True | Self::False | Self::Null => (Some(self.canonical()), None),
+        };
+        let bytes = bytes.into_iter().flatten().map(Run::Byte);
+        bytes.chain(runs.into_iter().flatten())
+    }
+
     /// All [canonical](Self::canonical) bytes at once where the text was written so: true of
     /// strings without escapes, of integers without exponent, and of `true`, `false` and `null`.
     #[must_use]
@@ -101,7 +112,10 @@ impl PartialEq for Scalar<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self.as_canonical(), other.as_canonical()) {
             (Some(ours), Some(theirs)) => ours == theirs,
-            _ => self.canonical().eq(other.canonical()),
+            _ => match (self, other) {
+                (Self::Number(ours), Self::Number(theirs)) => ours == theirs,
+                _ => self.canonical().eq(other.canonical()),
+            },
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use core::iter::FusedIterator;
 
+#[cfg(feature = "alloc")]
+use super::filter::Values;
 use super::{
     filter::Constraints,
     limits::Limits,
@@ -160,6 +162,12 @@ impl<'a> Subscription<'a> {
 
     pub(super) const fn target(&self) -> &Target<'a> {
         &self.target
+    }
+
+    /// The same as [`constraints`](Self::constraints) gives, all at once.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn values(&self) -> Values<'a> {
+        Values::trusted(self.target.values)
     }
 
     /// What a notification's values must meet, all of it; nothing if every notification of the

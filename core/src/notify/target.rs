@@ -2,7 +2,7 @@
 //! filter.
 
 use super::{
-    filter::EffectiveMembers,
+    filter::try_each_effective,
     json,
     limits::Limits,
     raw::{Kind, Value},
@@ -236,7 +236,9 @@ impl Place {
         // Both are asked of overridden members too: the number, because finding the overridden ones
         // is what takes time; Unicode, because two lone surrogates must not be mistaken for the
         // same name.
-        for (index, (name, _)) in values.members().enumerate() {
+        let mut plain = budget;
+        let mut are_plain = true;
+        for (index, (name, value)) in values.members().enumerate() {
             if index >= max_keys {
                 return Err(Misfit::of_values(Problem::TooMany {
                     what: "keys",
@@ -246,9 +248,14 @@ impl Place {
             if !name.is_unicode() {
                 return Err(Misfit::of_values(Problem::KeyNotUnicode));
             }
+            are_plain = are_plain && check_scalars(None, value, &mut plain).is_ok();
         }
-        EffectiveMembers::new(values)
-            .try_for_each(|(key, value)| check_scalars(Some(key), value, &mut budget))
+        if are_plain {
+            return Ok(());
+        }
+        try_each_effective(values, |key, value| {
+            check_scalars(Some(key), value, &mut budget)
+        })
     }
 }
 
@@ -292,6 +299,7 @@ fn check_scalar<'a>(value: Value<'a>, at: At<'a>, budget: &mut Budget) -> Result
 }
 
 /// How many more scalars a filter may have.
+#[derive(Clone, Copy)]
 struct Budget {
     left: usize,
     limit: usize,

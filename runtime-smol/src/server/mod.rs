@@ -7,6 +7,7 @@
 //! all shards, in one order.
 
 mod accept;
+mod counters;
 mod exchange;
 mod poller;
 mod shard;
@@ -23,6 +24,8 @@ use std::{
 
 use campanile_core::hub::{self, Admission, AdmissionLimits, Sequence, TurnedAway};
 use smol::{Async, LocalExecutor, future};
+
+pub use counters::Counters;
 
 use accept::Acceptor;
 use exchange::{Exchange, Letter};

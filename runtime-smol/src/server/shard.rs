@@ -2,14 +2,15 @@
 
 use core::{
     hash::{BuildHasher as _, Hasher as _},
+    net::IpAddr,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 use std::{
     collections::VecDeque,
     hash::RandomState,
-    io::{self, IoSlice, Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    io::{self, IoSlice},
+    net::Shutdown,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -22,7 +23,7 @@ use smol::{Timer, channel::Receiver, future};
 use super::{
     Fact, Options,
     exchange::{Delivery, Exchange, Letter, Newcomer},
-    poller::Poller,
+    poller::{Poller, Socket},
 };
 use crate::clock::Clock;
 
@@ -76,8 +77,8 @@ pub(super) struct Shard {
 
 struct Peer {
     session: SessionId,
-    socket: TcpStream,
-    address: core::net::IpAddr,
+    socket: Socket,
+    address: IpAddr,
     /// Whether it counts as a connection.
     admitted: bool,
     /// Whether it is on the list of those who may have something to be read.
@@ -232,26 +233,25 @@ impl Shard {
             None => self.hub.accept(number, peer, rights, now),
             Some(reason) => self.hub.turn_away(number, peer, reason.refusal(), now),
         };
-        let mut peer = Peer {
-            session: match session {
-                Some(session) => session,
-                None => return self.dismiss(peer.ip(), turned_away.is_none()),
-            },
+        let (address, admitted) = (peer.ip(), turned_away.is_none());
+        let Some(session) = session else {
+            return self.dismiss(address, admitted);
+        };
+        let at = session.index();
+        let key = u32::try_from(at).unwrap_or(u32::MAX);
+        let Ok(socket) = self.poller.add(socket, key) else {
+            // Out of memory, or of watches (epoll_ctl(2)): it ends before it has begun.
+            self.hub.leave(session);
+            return self.dismiss(address, admitted);
+        };
+        let peer = Peer {
+            session,
             socket,
-            address: peer.ip(),
-            admitted: turned_away.is_none(),
+            address,
+            admitted,
             queued: true,
             ended: false,
         };
-        let session = peer.session;
-        let at = session.index();
-        let key = u32::try_from(at).unwrap_or(u32::MAX);
-        if self.poller.add(&peer.socket, key).is_err() {
-            // Out of memory, or of watches (epoll_ctl(2)): it ends before it has begun.
-            peer.ended = true;
-            self.hub.leave(session);
-            return self.dismiss(peer.address, peer.admitted);
-        }
         if self.peers.len() <= at {
             self.peers.resize_with(at.saturating_add(1), || None);
         }
@@ -263,7 +263,7 @@ impl Shard {
     }
 
     /// A connection is over.
-    fn dismiss(&self, address: core::net::IpAddr, admitted: bool) {
+    fn dismiss(&self, address: IpAddr, admitted: bool) {
         if admitted {
             let mut admission = self
                 .admission
@@ -313,10 +313,7 @@ impl Shard {
             if self.read(session) {
                 self.ready.push_back(session);
             }
-            if self.hub.is_filling() {
-                self.hand_out();
-                self.flush();
-            }
+            self.relieve();
             if self.clock.now().since(start) >= TURN {
                 break;
             }
@@ -360,9 +357,7 @@ impl Shard {
             bytes = bytes.get_mut(taken..).unwrap_or_default();
             if !bytes.is_empty() {
                 self.hand_out();
-                if self.hub.is_filling() {
-                    self.flush();
-                }
+                self.relieve();
             }
         }
         if is_end {
@@ -398,38 +393,51 @@ impl Shard {
         self.hub
             .deliver(&delivery.placed, is_own, &mut self.heard, now);
         self.exchange.delivered(delivery, &self.heard);
-        if self.hub.is_filling() {
-            self.flush();
-        }
+        self.relieve();
     }
 
     /// Writes what is due to everybody, as far as the kernel takes it.
     fn flush(&mut self) {
         let now = self.clock.now();
         while let Some(session) = self.hub.poll_transmit(now) {
-            let Some(slot) = self.peers.get_mut(session.index()) else {
-                continue;
-            };
-            let Some(peer) = slot else {
-                continue;
-            };
-            write(&peer.socket, &mut self.hub, session);
-            // Neither can fail in a way that matters: the socket is done with.
-            if self.hub.is_over(session) {
-                let _ = peer.socket.shutdown(Shutdown::Both);
-                let (address, admitted) = (peer.address, peer.admitted);
-                *slot = None;
-                self.hub.leave(session);
-                self.dismiss(address, admitted);
-            } else if self.hub.take_shutdown(session) {
-                let _ = peer.socket.shutdown(Shutdown::Write);
-            }
+            self.write(session);
+        }
+    }
+
+    /// The same for those alone that so much is due to that they should not wait for the end of the
+    /// turn.
+    fn relieve(&mut self) {
+        if self.hub.is_filling() {
+            return self.flush();
+        }
+        let now = self.clock.now();
+        while let Some(session) = self.hub.poll_filling(now) {
+            self.write(session);
+        }
+    }
+
+    fn write(&mut self, session: SessionId) {
+        let Some(slot) = self.peers.get_mut(session.index()) else {
+            return;
+        };
+        let Some(peer) = slot else {
+            return;
+        };
+        write(&peer.socket, &mut self.hub, session);
+        // Neither can fail in a way that matters: the socket is done with.
+        if self.hub.is_over(session) {
+            let (address, admitted) = (peer.address, peer.admitted);
+            *slot = None;
+            self.hub.leave(session);
+            self.dismiss(address, admitted);
+        } else if self.hub.take_shutdown(session) {
+            let _ = peer.socket.shutdown(Shutdown::Write);
         }
     }
 }
 
 /// Offers what is due to a session to the kernel.
-fn write(mut socket: &TcpStream, hub: &mut ShardHub, session: SessionId) {
+fn write(socket: &Socket, hub: &mut ShardHub, session: SessionId) {
     loop {
         let mut slices = [IoSlice::new(&[]); VECTOR];
         let mut used = 0;
@@ -437,12 +445,11 @@ fn write(mut socket: &TcpStream, hub: &mut ShardHub, session: SessionId) {
             *slice = IoSlice::new(chunk);
             used += 1;
         }
-        let written = match slices.get(..used).unwrap_or_default() {
-            [] => return,
-            [one] => socket.write(one),
-            several => socket.write_vectored(several),
-        };
-        match written {
+        let slices = slices.get(..used).unwrap_or_default();
+        if slices.is_empty() {
+            return;
+        }
+        match socket.write(slices) {
             Ok(count) => hub.sent(session, count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -82,6 +82,19 @@ impl Wire {
         wire
     }
 
+    /// A v1 session after its opening handshake.
+    #[track_caller]
+    #[must_use]
+    pub fn open_v1(address: SocketAddr) -> Self {
+        let mut wire = Self::connect(address);
+        let offer = "Sec-WebSocket-Protocol: other, campanile.v1\r\n\r\n";
+        let request = Self::handshake(address);
+        wire.send(request.trim_end_matches("\r\n").as_bytes());
+        wire.send(format!("\r\n{offer}").as_bytes());
+        wire.expect_upgrade_to(Some("campanile.v1"));
+        wire
+    }
+
     /// A correct opening handshake, as bytes to send or to spoil.
     #[must_use]
     pub fn handshake(address: SocketAddr) -> String {
@@ -235,6 +248,11 @@ impl Wire {
     /// Asserts that the answer is a correct 101 to [`Wire::handshake`] (RFC 6455 section 4.2.2).
     #[track_caller]
     pub fn expect_upgrade(&mut self) {
+        self.expect_upgrade_to(None);
+    }
+
+    #[track_caller]
+    fn expect_upgrade_to(&mut self, protocol: Option<&str>) {
         let head = self.receive_head();
         let response = Response::parse(&head);
         assert_eq!(response.status, 101, "{head}");
@@ -242,10 +260,13 @@ impl Wire {
         assert!(response.has_token("connection", "upgrade"), "{head}");
         assert_eq!(response.header("sec-websocket-accept"), ACCEPT, "{head}");
         // What was not offered must not be selected (section 4.1).
-        let selected = response.headers.iter().find(|(name, _)| {
-            name == "sec-websocket-extensions" || name == "sec-websocket-protocol"
-        });
-        assert_eq!(selected, None, "{head}");
+        let selected = |field: &str| {
+            let mut headers = response.headers.iter();
+            headers.find(|(name, _)| name == field)
+        };
+        assert_eq!(selected("sec-websocket-extensions"), None, "{head}");
+        let selected = selected("sec-websocket-protocol").map(|(_, value)| value.as_str());
+        assert_eq!(selected, protocol, "{head}");
     }
 
     /// Reads a refusal of the handshake and asserts that it is complete: a length that is right, a

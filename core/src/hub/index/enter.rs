@@ -7,7 +7,7 @@ use super::{
     cohort::{Candidate, Hint},
     hash::{Hasher, kept},
     joining::Joining,
-    limits::IndexLimits,
+    limits::{IndexLimits, steps},
     partition::{Kind, Mode, Shape},
     plan::{Plan, Planned},
     product::Product,
@@ -15,7 +15,7 @@ use super::{
     terms::{Key, Terms},
     wish::{Check, WishWriter, word},
 };
-use crate::notify::{Accepts, Constraint, Subscription};
+use crate::notify::{Subscription, Values};
 
 /// Enters the subscriptions of one subscriber, one after the other.
 pub(super) struct Entering<'i> {
@@ -26,8 +26,8 @@ pub(super) struct Entering<'i> {
     /// The wishes of the whole set.
     pub(super) wishes: &'i mut Vec<u32>,
     pub(super) counts: Counts,
-    /// Above every number of a key in the partitions that were entered.
-    pub(super) keys: usize,
+    /// Steps that verifying may take.
+    pub(super) steps: usize,
 }
 
 /// What is reused from one subscription to the next.
@@ -53,24 +53,16 @@ impl Entering<'_> {
             return;
         };
         self.joining.partition = partition;
-        let mut constraints = subscription.constraints();
-        match constraints.next() {
-            None => self.alone(Kind::All),
-            Some(Constraint { key: None, accepts }) => {
-                // Without a key there is always a list.
-                if let Accepts::OneOf(scalars) = accepts {
-                    terms.read_unkeyed(scalars, hasher);
-                }
+        match subscription.values() {
+            Values::None => self.alone(Kind::All),
+            Values::Unkeyed(scalars) => {
+                terms.read_unkeyed(scalars, hasher);
                 if self.has_words() {
                     self.unkeyed();
                 }
             }
-            Some(first) => {
-                for constraint in iter::once(first).chain(constraints) {
-                    if let Some(key) = constraint.key {
-                        terms.read_constraint(key, &constraint.accepts, hasher);
-                    }
-                }
+            Values::Keyed(keyed) => {
+                terms.read_constraints(&keyed, hasher);
                 if self.has_words() {
                     self.keyed();
                 }
@@ -100,6 +92,8 @@ impl Entering<'_> {
         let mut wish = WishWriter::new(self.wishes, word(self.joining.entries.len()));
         wish.one_of(Check::NO_KEY, terms.all_values(), terms);
         wish.finish();
+        let steps = steps(1, terms.all_values().len(), true);
+        self.steps = self.steps.saturating_add(steps);
         self.counts.left_out = self.counts.left_out.saturating_add(1);
         self.alone(Kind::Checked);
     }
@@ -113,7 +107,6 @@ impl Entering<'_> {
             return;
         };
         let is_made = plan.make(terms, &mut partition.keys, self.limits, room);
-        self.keys = self.keys.max(partition.keys.bound());
         if is_made {
             self.planned();
         } else {
@@ -166,7 +159,11 @@ impl Entering<'_> {
                         None => planned.mode == Mode::Exact,
                     }
             };
-            self.wish(word(first), is_said);
+            let steps = self.wish(word(first), is_asked_for_any, is_said);
+            // Otherwise it is there for the keys alone.
+            if is_left_out || overflowed.is_some_and(|found| !found.is_said) {
+                self.steps = self.steps.saturating_add(steps);
+            }
         }
     }
 
@@ -181,9 +178,8 @@ impl Entering<'_> {
             return None;
         }
         let keys = keys.collect();
-        let added = partition.add(Kind::Shape(Shape { keys }))?;
-        self.joining.store.shapes = self.joining.store.shapes.saturating_add(1);
-        Some(added)
+        let store = &mut *self.joining.store;
+        store.table_or_new(self.joining.partition, Kind::Shape(Shape { keys }))
     }
 
     /// Enters each tuple of the planned shape. Whether these are for notifications without keys, too.
@@ -258,6 +254,7 @@ impl Entering<'_> {
         let found = ByRarest {
             said: says.then_some(access.number),
             has_others: !is_only,
+            is_said,
         };
         let Some(table) = access.table.or_else(add) else {
             self.joining.lose();
@@ -317,24 +314,33 @@ impl Entering<'_> {
         tuples.filter_map(others).sum()
     }
 
-    /// Writes what is to be verified: the constraints but for those that are said, and all keys.
-    fn wish(&mut self, first: u32, is_said: impl Fn(&Planned) -> bool) {
+    /// Writes what is to be verified: the constraints but for those that are said, and all keys. How
+    /// many steps that takes.
+    fn wish(
+        &mut self,
+        first: u32,
+        is_asked_for_any: bool,
+        is_said: impl Fn(&Planned) -> bool,
+    ) -> usize {
         let Scratch { terms, plan, .. } = &*self.scratch;
         let partition = (self.joining.store.partitions).get_mut(self.joining.partition);
         let Some(partition) = partition else {
-            return;
+            return 0;
         };
         let mut wish = WishWriter::new(self.wishes, first);
+        let mut values: usize = 0;
         for planned in plan.keys() {
             partition.keys.hold(planned.number);
             match terms.keys().get(planned.key) {
                 Some(key) if !key.accepts_any && !is_said(planned) => {
+                    values = values.saturating_add(planned.width);
                     wish.one_of(planned.number, terms.values(&key.values), terms);
                 }
                 _ => wish.any(planned.number),
             }
         }
         wish.finish();
+        steps(plan.keys().len(), values, is_asked_for_any)
     }
 
     /// Enters the subscription where there is but one tuple, without values.
@@ -380,6 +386,8 @@ struct ByRarest {
     said: Option<u32>,
     /// Whether it has any other.
     has_others: bool,
+    /// Whether the tuples and the hint say all of it.
+    is_said: bool,
 }
 
 /// A way to find a subscription by one of its constraints.

@@ -54,6 +54,11 @@ impl Hasher {
         self.cut(before.wrapping_mul(self.factor).wrapping_add(last))
     }
 
+    /// An odd number beyond the peers' knowledge.
+    pub(super) const fn factor(&self) -> u64 {
+        self.factor
+    }
+
     #[cfg(not(test))]
     #[inline]
     const fn cut(&self, hash: u64) -> u64 {

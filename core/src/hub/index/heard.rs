@@ -22,9 +22,7 @@ pub(super) struct First<'i>(&'i [Member]);
 impl Heard {
     /// Makes room for this many subscribers, so that matching need not.
     pub(super) fn fit(&mut self, subscribers: usize) {
-        while self.marks.len() < subscribers {
-            room::push(&mut self.marks, 0);
-        }
+        room::fill(&mut self.marks, subscribers);
         self.marks.truncate(subscribers);
         room::give_back(&mut self.marks);
         self.list.clear();

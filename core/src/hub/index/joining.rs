@@ -24,7 +24,24 @@ pub(super) struct Joining<'i> {
     pub(super) lost: u64,
 }
 
-impl Joining<'_> {
+impl<'i> Joining<'i> {
+    /// Nothing has been entered.
+    pub(super) const fn new(
+        store: &'i mut Store,
+        subscriber: u32,
+        entries: &'i mut Vec<Entry>,
+    ) -> Self {
+        Self {
+            store,
+            subscriber,
+            partition: 0,
+            hint: Hint::NONE,
+            wish: Candidate::SAID,
+            entries,
+            lost: 0,
+        }
+    }
+
     /// Enters a tuple into a table of the partition.
     pub(super) fn enter<'t>(
         &mut self,
@@ -64,8 +81,7 @@ impl Joining<'_> {
         hash: u64,
         parts: impl Iterator<Item = &'t [u8]> + Clone,
     ) {
-        let partition = self.store.partitions.get_mut(self.partition);
-        match partition.and_then(|partition| partition.table_or_new(kind)) {
+        match self.store.table_or_new(self.partition, kind) {
             Some(table) => self.enter(table, hash, parts),
             None => self.lose(),
         }

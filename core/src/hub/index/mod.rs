@@ -34,7 +34,9 @@
 //! Peers choose shapes. Beyond [`IndexLimits::shapes`] a subscription is found by the one constraint
 //! that brings it together with the fewest others. If it has no other, that says it. Else it is
 //! verified: first by a hint of another constraint, which is in the list of members and tells most of
-//! them apart, and then, unless that says it, by what is written beside the subscriber's entries.
+//! them apart, and then, unless that says it, by what is written beside the subscriber's entries. How
+//! much of that one subscriber may ask for has a limit, [`IndexLimits::verified`]: beyond it, a set is
+//! refused, and the one before it stands.
 //!
 //! Hashes are keyed, and equality is verified on every hit. A member knows its entry and the entry
 //! knows the member's position, so that a subscriber is taken out by its own entries alone. A list
@@ -42,11 +44,13 @@
 //! dropped.
 
 mod cohort;
+mod earlier;
 mod enter;
 mod hash;
 mod heard;
 mod joining;
 mod limits;
+mod numbers;
 mod partition;
 mod plan;
 mod probe;
@@ -63,13 +67,13 @@ mod tuple;
 mod wish;
 
 pub use hash::HashKey;
-pub use limits::{Counters, IndexLimits};
+pub use limits::{Counters, IndexLimits, TooMuchToVerify};
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::notify::{Notification, Subscriptions, Values};
-use cohort::{Candidate, Hint};
+use earlier::Earlier;
 use enter::{Entering, Scratch};
 use hash::Hasher;
 use heard::{First, Heard};
@@ -80,7 +84,7 @@ use seen::Seen;
 use store::Store;
 use subscribers::{Counts, Entry, Subscriber, Subscribers};
 use terms::Terms;
-use wish::word;
+use wish::{Wishes, word};
 
 /// Subscriptions of any number of subscribers, and who of them is to hear a notification: those
 /// with a subscription that [`matches`](crate::notify::matches()) it, however many there are.
@@ -104,12 +108,13 @@ use wish::word;
 /// if let Ok(Message::Client(client)) = parse(wish, &Limits::default())
 ///     && let Some(set) = client.subscriptions()
 /// {
-///     index.replace(5, &set);
+///     index.replace(5, &set)?;
 /// }
 /// if let Ok(Message::Publication(notification)) = parse(news, &Limits::default()) {
 ///     assert_eq!(index.recipients(&notification), [5]);
 /// }
 /// assert_eq!(index.counters().subscriptions, 1);
+/// # Ok::<(), campanile_core::hub::index::TooMuchToVerify>(())
 /// ```
 pub struct Index {
     hasher: Hasher,
@@ -162,73 +167,51 @@ impl Index {
     /// Replaces all that `subscriber` subscribed to.
     ///
     /// Time is proportional to what it had and to what it gets, in tuples (see [`IndexLimits`]).
-    pub fn replace(&mut self, subscriber: u32, set: &Subscriptions<'_>) {
-        self.forget(subscriber);
+    ///
+    /// # Errors
+    /// [`TooMuchToVerify`]; what it had stands.
+    pub fn replace(
+        &mut self,
+        subscriber: u32,
+        set: &Subscriptions<'_>,
+    ) -> Result<(), TooMuchToVerify> {
         if set.is_empty() {
-            return;
+            self.forget(subscriber);
+            return Ok(());
         }
-        self.entries.clear();
-        self.wishes.clear();
-        let mut entering = Entering {
-            hasher: &self.hasher,
-            limits: &self.limits,
-            scratch: &mut self.entering,
-            joining: Joining {
-                store: &mut self.store,
-                subscriber,
-                partition: 0,
-                hint: Hint::NONE,
-                wish: Candidate::SAID,
-                entries: &mut self.entries,
-                lost: 0,
-            },
-            wishes: &mut self.wishes,
-            counts: Counts {
-                subscriptions: word(set.len()),
-                ..Counts::default()
-            },
-            keys: 0,
-        };
-        for subscription in set {
-            entering.enter(&subscription);
+        if self.limits.may_be_too_much(set) {
+            self.replace_unless_too_much(subscriber, set)?;
+        } else {
+            self.forget(subscriber);
+            let (counts, steps) = self.enter(subscriber, set);
+            debug_assert!(steps <= self.limits.verified, "{steps} steps");
+            self.put(subscriber, counts);
         }
-        let Entering {
-            counts,
-            keys,
-            joining: Joining { lost, .. },
-            ..
-        } = entering;
-        self.counters.lost = self.counters.lost.saturating_add(lost);
-        let entered = Subscriber::new(&self.entries, &self.wishes, counts);
-        self.count(&entered, usize::saturating_add);
-        self.subscribers.put(subscriber, entered);
-        self.matching.seen.fit(keys);
         self.matching.heard.fit(self.subscribers.bound());
+        Ok(())
     }
 
     /// Takes out all that `subscriber` subscribed to.
     ///
     /// Time is proportional to what it had, in tuples.
     pub fn forget(&mut self, subscriber: u32) {
-        self.release_keys(subscriber);
-        let mut at: usize = 0;
-        // In place, for what follows into a position may be the subscriber's own.
-        while let Some(entry) = self.subscribers.entry(subscriber, at) {
-            if let Some(moved) = self.store.leave(entry) {
-                self.subscribers.set_entry(moved, entry);
-            }
-            at = at.saturating_add(1);
-        }
-        let taken = self.subscribers.take(subscriber);
-        self.count(&taken, usize::saturating_sub);
+        let subscribers = &self.subscribers;
+        release_keys(
+            subscribers.wishes(subscriber),
+            &mut self.store,
+            |store, entry| {
+                let entry = subscribers.entry(subscriber, entry as usize)?;
+                store.partition_of(entry)
+            },
+        );
+        let taken = self.take_out(subscriber);
         self.close_gaps(taken.len());
         self.matching.heard.fit(self.subscribers.bound());
     }
 
     /// The subscribers of a subscription that matches, each once and in no order.
     ///
-    /// It allocates nothing once it has seen notifications as long as this one, of which as many keys
-    /// were asked for.
+    /// It allocates nothing once it has seen notifications as long as this one.
     pub fn recipients(&mut self, notification: &Notification<'_>) -> &[u32] {
         let Self {
             hasher,
@@ -251,15 +234,19 @@ impl Index {
         let Some(partition) = found.and_then(|number| store.partitions.get(number)) else {
             return &[];
         };
-        seen.clear();
         let form = match notification.values() {
-            Values::None => Form::None,
+            Values::None => {
+                seen.start(0, hasher);
+                Form::None
+            }
             Values::Unkeyed(scalars) => {
+                seen.start(0, hasher);
                 terms.read_unkeyed(scalars, hasher);
                 Form::Unkeyed
             }
             Values::Keyed(keyed) => {
                 terms.read_names(&keyed, hasher);
+                seen.start(terms.keys().len(), hasher);
                 for index in 0..terms.keys().len() {
                     let number = (terms.keys().get(index))
                         .and_then(|key| partition.keys.find(key.hash, terms.name(key)));
@@ -312,19 +299,106 @@ impl Index {
         counters.overflowed = add(counters.overflowed, counts.overflowed as usize);
     }
 
-    /// Gives back the keys that the wishes of `subscriber` hold.
-    fn release_keys(&mut self, subscriber: u32) {
-        for wish in self.subscribers.wishes(subscriber) {
-            let entry = self.subscribers.entry(subscriber, wish.first as usize);
-            let cohort = entry.and_then(|entry| self.store.cohorts.get(entry.cohort));
-            let partition = cohort.map(|cohort| cohort.partition);
-            let partition = partition.and_then(|number| self.store.partitions.get_mut(number));
-            if let Some(partition) = partition {
-                for check in wish.checks {
-                    partition.keys.release(check.key);
-                }
+    /// Replaces what `subscriber` has by what may be too much.
+    fn replace_unless_too_much(
+        &mut self,
+        subscriber: u32,
+        set: &Subscriptions<'_>,
+    ) -> Result<(), TooMuchToVerify> {
+        let had = self.subscribers.get(subscriber);
+        let earlier = had.map(|had| Earlier::note(had, &mut self.store));
+        let earlier = earlier.unwrap_or_default();
+        // Whether the new set is too much depends on what there is without the earlier one.
+        let had = self.take_out(subscriber);
+        let (counts, steps) = self.enter(subscriber, set);
+        if steps > self.limits.verified {
+            self.withdraw();
+            let mut joining = Joining::new(&mut self.store, subscriber, &mut self.entries);
+            earlier.restore(&mut joining);
+            self.counters.lost = self.counters.lost.saturating_add(joining.lost);
+            let again = Subscriber::new(&self.entries, had.wishes(), had.counts);
+            self.count(&again, usize::saturating_add);
+            self.subscribers.put(subscriber, again);
+            earlier.let_go(&mut self.store);
+            return Err(TooMuchToVerify {
+                limit: self.limits.verified,
+            });
+        }
+        self.put(subscriber, counts);
+        release_keys(Wishes(had.wishes()), &mut self.store, |_, entry| {
+            earlier.partition(entry)
+        });
+        earlier.let_go(&mut self.store);
+        self.close_gaps(had.len());
+        Ok(())
+    }
+
+    /// Enters a set of `subscriber`, who has nothing, but for putting down that it has it. How many
+    /// steps it may take to verify; beyond the limit, not all was entered.
+    fn enter(&mut self, subscriber: u32, set: &Subscriptions<'_>) -> (Counts, usize) {
+        self.entries.clear();
+        self.wishes.clear();
+        let mut entering = Entering {
+            hasher: &self.hasher,
+            limits: &self.limits,
+            scratch: &mut self.entering,
+            joining: Joining::new(&mut self.store, subscriber, &mut self.entries),
+            wishes: &mut self.wishes,
+            counts: Counts {
+                subscriptions: word(set.len()),
+                ..Counts::default()
+            },
+            steps: 0,
+        };
+        for subscription in set {
+            entering.enter(&subscription);
+            if entering.steps > self.limits.verified {
+                break;
             }
         }
+        let Entering {
+            counts,
+            steps,
+            joining: Joining { lost, .. },
+            ..
+        } = entering;
+        self.counters.lost = self.counters.lost.saturating_add(lost);
+        (counts, steps)
+    }
+
+    /// Puts down that `subscriber` has what has been entered.
+    fn put(&mut self, subscriber: u32, counts: Counts) {
+        let entered = Subscriber::new(&self.entries, &self.wishes, counts);
+        self.count(&entered, usize::saturating_add);
+        self.subscribers.put(subscriber, entered);
+    }
+
+    /// Takes out what has been entered and not been put down.
+    fn withdraw(&mut self) {
+        let entries = &self.entries;
+        release_keys(Wishes(&self.wishes), &mut self.store, |store, entry| {
+            store.partition_of(*entries.get(entry as usize)?)
+        });
+        // The last one first: so each is the last one of its cohort, and nobody's place is changed.
+        while let Some(entry) = self.entries.pop() {
+            let moved = self.store.leave(entry);
+            debug_assert!(moved.is_none(), "{moved:?}");
+        }
+    }
+
+    /// Takes out the members of `subscriber`, whose wishes still hold their keys.
+    fn take_out(&mut self, subscriber: u32) -> Subscriber {
+        let mut at: usize = 0;
+        // In place, for what follows into a position may be the subscriber's own.
+        while let Some(entry) = self.subscribers.entry(subscriber, at) {
+            if let Some(moved) = self.store.leave(entry) {
+                self.subscribers.set_entry(moved, entry);
+            }
+            at = at.saturating_add(1);
+        }
+        let taken = self.subscribers.take(subscriber);
+        self.count(&taken, usize::saturating_sub);
+        taken
     }
 
     /// Moves cohorts from the end of their list to gaps in it, as far as what has been taken out
@@ -332,7 +406,7 @@ impl Index {
     /// is saved up than moves everybody once: or else one would wait for what many have paid.
     fn close_gaps(&mut self, taken: usize) {
         let paid = taken.saturating_mul(MOVES);
-        self.credit = self.credit.saturating_add(paid).min(self.counters.tuples);
+        self.credit = self.credit.saturating_add(paid);
         while let Some(number) = self.store.pull_in(&mut self.credit) {
             let Some(cohort) = self.store.cohorts.get(number) else {
                 break;
@@ -343,6 +417,24 @@ impl Index {
                     position,
                 };
                 self.subscribers.set_entry(member, entry);
+            }
+        }
+        self.credit = self.credit.min(self.counters.tuples);
+    }
+}
+
+/// Gives back the keys that `wishes` hold, of which the first entries are in these partitions.
+fn release_keys(
+    wishes: Wishes<'_>,
+    store: &mut Store,
+    partition: impl Fn(&Store, u32) -> Option<u32>,
+) {
+    for wish in wishes {
+        let number = partition(store, wish.first);
+        let partition = number.and_then(|number| store.partitions.get_mut(number));
+        if let Some(partition) = partition {
+            for check in wish.checks {
+                partition.keys.release(check.key);
             }
         }
     }

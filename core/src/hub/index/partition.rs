@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 
 use super::{
     hash::{kept, spread},
+    numbers::Numbers,
     room,
     slab::Slab,
     tuple::Parts,
@@ -26,96 +27,129 @@ pub(super) struct Partition {
     others: [Option<u32>; Kind::OTHERS],
     /// How many of the tables ask for values of keys that none of the keys names.
     pub(super) unkeyed: usize,
+    /// By as many as need its number, the partition stays though nobody is in it.
+    pub(super) pins: usize,
 }
 
 /// The keys that are constrained in a partition, by small numbers.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    names: Slab<KeyName>,
-    numbers: HashTable<u32>,
+    names: HashTable<KeyName>,
+    numbers: HashTable<KeyNumber>,
+    vacant: Numbers,
 }
 
 #[derive(Debug)]
 struct KeyName {
     name: Box<[u8]>,
     hash: u32,
+    number: u32,
     /// By shapes, cohorts, wishes, and the subscription that is just being entered.
     uses: usize,
 }
 
+/// Where the name of a number is.
+#[derive(Debug)]
+struct KeyNumber {
+    number: u32,
+    /// Of the name.
+    hash: u32,
+}
+
 impl Keys {
     /// The number of a key.
+    #[inline]
     pub(super) fn find(&self, hash: u64, name: &[u8]) -> Option<u32> {
         let hash = kept(hash);
-        let is_it = |&number: &u32| {
-            let key = self.names.get(number);
-            key.is_some_and(|key| key.hash == hash && *key.name == *name)
-        };
-        self.numbers.find(spread(hash), is_it).copied()
+        let is_it = |key: &KeyName| key.hash == hash && *key.name == *name;
+        let found = self.names.find(spread(hash), is_it)?;
+        Some(found.number)
     }
 
     /// The number of a key, which is used once more; nothing if there is no number left.
     pub(super) fn acquire(&mut self, hash: u64, name: &[u8]) -> Option<u32> {
-        if let Some(number) = self.find(hash, name) {
-            self.hold(number);
-            return Some(number);
-        }
         let hash = kept(hash);
-        let number = self.names.insert(KeyName {
+        let is_it = |key: &KeyName| key.hash == hash && *key.name == *name;
+        if let Some(found) = self.names.find_mut(spread(hash), is_it) {
+            found.uses = found.uses.saturating_add(1);
+            return Some(found.number);
+        }
+        let number = self.vacant.take()?;
+        let key = KeyName {
             name: name.into(),
             hash,
+            number,
             uses: 1,
-        })?;
-        let names = &self.names;
+        };
+        self.names
+            .insert_unique(spread(hash), key, |key| spread(key.hash));
         self.numbers
-            .insert_unique(spread(hash), number, |&number| rehash(names, number));
+            .insert_unique(spread(number), KeyNumber { number, hash }, |key| {
+                spread(key.number)
+            });
         Some(number)
     }
 
     /// One more use of a key.
     pub(super) fn hold(&mut self, number: u32) {
-        if let Some(key) = self.names.get_mut(number) {
+        if let Some(hash) = self.hash(number)
+            && let Some(key) = (self.names).find_mut(spread(hash), |key| key.number == number)
+        {
             key.uses = key.uses.saturating_add(1);
         }
     }
 
     /// One use of a key less.
     pub(super) fn release(&mut self, number: u32) {
-        let Some(key) = self.names.get_mut(number) else {
+        let Some(hash) = self.hash(number) else {
             return;
         };
+        let is_it = |key: &KeyName| key.number == number;
+        let Ok(mut found) = self.names.find_entry(spread(hash), is_it) else {
+            return;
+        };
+        let key = found.get_mut();
         key.uses = key.uses.saturating_sub(1);
         if key.uses > 0 {
             return;
         }
-        let hash = spread(key.hash);
-        if let Ok(found) = self.numbers.find_entry(hash, |&other| other == number) {
+        found.remove();
+        let is_it = |key: &KeyNumber| key.number == number;
+        if let Ok(found) = self.numbers.find_entry(spread(number), is_it) {
             found.remove();
         }
-        self.names.remove(number);
-        let names = &self.names;
-        give_back(&mut self.numbers, |&number| rehash(names, number));
+        self.vacant.give(number);
+        give_back(&mut self.names, |key| spread(key.hash));
+        give_back(&mut self.numbers, |key| spread(key.number));
     }
 
-    /// Above every number that is in use.
-    pub(super) const fn bound(&self) -> usize {
-        self.names.bound()
+    /// Of the name.
+    fn hash(&self, number: u32) -> Option<u32> {
+        let is_it = |key: &KeyNumber| key.number == number;
+        let found = self.numbers.find(spread(number), is_it)?;
+        Some(found.hash)
     }
 
     #[cfg(test)]
-    pub(super) const fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
+        assert_eq!(self.names.len(), self.numbers.len());
         self.names.len()
     }
 
     #[cfg(test)]
     pub(super) fn uses(&self, number: u32) -> usize {
-        self.names.get(number).map_or(0, |key| key.uses)
+        let mut keys = self.names.iter();
+        keys.find(|key| key.number == number)
+            .map_or(0, |key| key.uses)
     }
 }
 
-fn rehash(names: &Slab<KeyName>, number: u32) -> u64 {
-    names.get(number).map_or(0, |key| spread(key.hash))
-}
+/// So many cohorts a table may have to be moved to another number. More of them take more memory than
+/// all the numbers that a partition has for tables.
+const MOVED: usize = 1024;
+
+/// So many vacant numbers of tables are left alone: these take less than a kilobyte.
+const SPARE: usize = 8;
 
 /// Gives memory back when three quarters of a table are unused.
 pub(super) fn give_back<T>(table: &mut HashTable<T>, hasher: impl Fn(&T) -> u64) {
@@ -144,7 +178,7 @@ pub(super) struct Table {
 
 /// What the tuples of a table are, and which notifications they meet. Where a tuple has no values,
 /// there is one cohort.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `()`: subscriptions without constraints. Every notification.
     All,
@@ -172,7 +206,7 @@ pub(super) enum Kind {
 }
 
 /// Which keys a set of constraints has, and what is said of each.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Sorted by the number of the key.
     pub(super) keys: Box<[(u32, Mode)]>,
@@ -191,6 +225,44 @@ pub(super) enum Mode {
 impl Kind {
     /// How many there are besides shapes.
     const OTHERS: usize = 10;
+
+    /// The number of the key that is part of a tuple, of which the cohort is a use.
+    pub(super) fn key(&self, tuple: &[u8]) -> Option<u32> {
+        match self {
+            Self::Only | Self::OnlyPresent | Self::Access | Self::Present => {
+                let number = Parts::new(tuple, self.parts()).next()?;
+                Some(u32::from_le_bytes(number.try_into().ok()?))
+            }
+            Self::All
+            | Self::Unkeyed
+            | Self::Shape(_)
+            | Self::Scalars
+            | Self::AnyScalar
+            | Self::Checked
+            | Self::CheckedScalars => None,
+        }
+    }
+
+    /// The numbers of the keys that are part of it, and of a tuple.
+    pub(super) fn each_key(&self, tuple: &[u8], each: impl FnMut(u32)) {
+        let keys = if let Self::Shape(shape) = self {
+            &*shape.keys
+        } else {
+            &[]
+        };
+        let keys = keys.iter().map(|(key, _)| *key);
+        keys.chain(self.key(tuple)).for_each(each);
+    }
+
+    /// How many values a tuple has.
+    fn parts(&self) -> usize {
+        match self {
+            Self::All | Self::AnyScalar | Self::Checked | Self::CheckedScalars => 0,
+            Self::Unkeyed | Self::Scalars | Self::OnlyPresent | Self::Present => 1,
+            Self::Only | Self::Access => 2,
+            Self::Shape(shape) => shape.count(Mode::Exact),
+        }
+    }
 
     /// Their order.
     const fn place(&self) -> Option<usize> {
@@ -223,45 +295,27 @@ impl Shape {
 
 impl Table {
     pub(super) fn new(kind: Kind) -> Self {
-        let (parts, is_verified, mask, is_for_scalars) = match &kind {
-            Kind::All | Kind::AnyScalar => (0, false, 0, false),
-            Kind::Unkeyed | Kind::Scalars => (1, false, 0, false),
-            Kind::Only => (2, false, 0, false),
-            Kind::OnlyPresent => (1, false, 0, false),
-            Kind::Access => (2, true, 0, false),
-            Kind::Present => (1, true, 0, false),
-            Kind::Checked | Kind::CheckedScalars => (0, true, 0, false),
+        let (is_verified, mask, is_for_scalars) = match &kind {
+            Kind::All
+            | Kind::AnyScalar
+            | Kind::Unkeyed
+            | Kind::Scalars
+            | Kind::Only
+            | Kind::OnlyPresent => (false, 0, false),
+            Kind::Access | Kind::Present | Kind::Checked | Kind::CheckedScalars => (true, 0, false),
             Kind::Shape(shape) => (
-                shape.count(Mode::Exact),
                 shape.count(Mode::LeftOut) > 0,
                 mask(shape.keys.iter().map(|(key, _)| *key)),
                 shape.is_for_scalars(),
             ),
         };
         Self {
-            kind,
             mask,
-            parts,
+            parts: kind.parts(),
             is_verified,
             is_for_scalars,
             cohorts: HashTable::new(),
-        }
-    }
-
-    /// The number of the key that is part of a tuple, of which the cohort is a use.
-    pub(super) fn key(&self, tuple: &[u8]) -> Option<u32> {
-        match self.kind {
-            Kind::Only | Kind::OnlyPresent | Kind::Access | Kind::Present => {
-                let number = Parts::new(tuple, self.parts).next()?;
-                Some(u32::from_le_bytes(number.try_into().ok()?))
-            }
-            Kind::All
-            | Kind::Unkeyed
-            | Kind::Shape(_)
-            | Kind::Scalars
-            | Kind::AnyScalar
-            | Kind::Checked
-            | Kind::CheckedScalars => None,
+            kind,
         }
     }
 }
@@ -283,6 +337,7 @@ impl Partition {
             shapes: HashTable::new(),
             others: [None; Kind::OTHERS],
             unkeyed: 0,
+            pins: 0,
         }
     }
 
@@ -358,6 +413,25 @@ impl Partition {
             let tables = &self.tables;
             give_back(&mut self.shapes, |&number| of_table(tables, number));
         }
+    }
+
+    /// Moves the last table to the lowest vacant number, if more than half of the numbers are vacant and
+    /// it has few cohorts. The answer is the new number, which those have to learn.
+    pub(super) fn pull_in_table(&mut self) -> Option<u32> {
+        let straggler = self.tables.straggler(SPARE)?;
+        if straggler.cohorts.len() > MOVED {
+            return None;
+        }
+        let (from, to) = self.tables.pull_in_lowest()?;
+        let kind = &self.tables.get(to)?.kind;
+        let place = if let Kind::Shape(shape) = kind {
+            let hash = hash_of(shape.keys.iter().copied());
+            (self.shapes).find_mut(hash, |&other| other == from)?
+        } else {
+            self.others.get_mut(kind.place()?)?.as_mut()?
+        };
+        *place = to;
+        Some(to)
     }
 
     /// How many cohorts there are.

@@ -14,6 +14,16 @@ pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
     list.push(item);
 }
 
+/// Makes the list at least `len` long, with room to spare as if by [`push`] where that is more, and
+/// moves it once.
+pub(super) fn fill<T: Default>(list: &mut Vec<T>, len: usize) {
+    let missing = len.saturating_sub(list.len());
+    if len > list.capacity() {
+        list.reserve_exact(missing.max(list.len() / 4));
+    }
+    list.extend((0..missing).map(|_| T::default()));
+}
+
 /// Gives memory back when three quarters of it are unused; half of what is kept stays in reserve,
 /// so that a list that grows and shrinks by turns is not moved each time.
 pub(super) fn give_back<T>(list: &mut Vec<T>) {

@@ -28,9 +28,6 @@ enum Place<T> {
 
 const NONE: u32 = u32::MAX;
 
-/// How many vacant places do not make a slab sparse.
-const SPARE: usize = 64;
-
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self {
@@ -48,6 +45,7 @@ impl<T> Slab<T> {
     }
 
     /// Above every number that is in use.
+    #[cfg(test)]
     pub(super) const fn bound(&self) -> usize {
         self.places.len()
     }
@@ -119,10 +117,10 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    /// The last value, if more than half of the places before it are vacant. Who can tell all
-    /// others of its new number should [`pull_in`](Self::pull_in).
-    pub(super) fn straggler(&self) -> Option<&T> {
-        let is_sparse = self.places.len() > self.used.saturating_mul(2).saturating_add(SPARE);
+    /// The last value, if more than half of the places before it are vacant, not counting some to
+    /// `spare`. Who can tell all others of its new number should [`pull_in`](Self::pull_in).
+    pub(super) fn straggler(&self, spare: usize) -> Option<&T> {
+        let is_sparse = self.places.len() > self.used.saturating_mul(2).saturating_add(spare);
         match self.places.last()? {
             Place::Taken(value) if is_sparse => Some(value),
             Place::Taken(_) | Place::Vacant { .. } => None,
@@ -131,8 +129,18 @@ impl<T> Slab<T> {
 
     /// Moves the last value to a vacant place: its old number and the new one.
     pub(super) fn pull_in(&mut self) -> Option<(u32, u32)> {
+        self.pull_in_to(self.vacant)
+    }
+
+    /// Moves the last value to the lowest vacant place, which takes a look at all below it.
+    pub(super) fn pull_in_lowest(&mut self) -> Option<(u32, u32)> {
+        let mut places = (0..).zip(&self.places);
+        let (lowest, _) = places.find(|(_, place)| matches!(place, Place::Vacant { .. }))?;
+        self.pull_in_to(lowest)
+    }
+
+    fn pull_in_to(&mut self, to: u32) -> Option<(u32, u32)> {
         let from = u32::try_from(self.places.len().checked_sub(1)?).ok()?;
-        let to = self.vacant;
         if to == NONE {
             return None;
         }

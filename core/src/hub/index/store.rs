@@ -7,11 +7,14 @@ use hashbrown::HashTable;
 use super::{
     cohort::{Candidate, Cohort, Left, Member, Members},
     hash::{kept, spread},
-    partition::{Partition, Table, give_back},
+    partition::{Kind, Partition, Table, give_back},
     slab::Slab,
     subscribers::Entry,
     tuple::{self, Parts, Tuple},
 };
+
+/// So many vacant numbers, of cohorts and of partitions, are left alone.
+const SPARE: usize = 64;
 
 /// Everything but the subscribers' own lists.
 #[derive(Debug, Default)]
@@ -77,7 +80,7 @@ impl Store {
         let Some(partition) = self.partitions.get(number) else {
             return;
         };
-        if partition.tables.len() > 0 {
+        if partition.tables.len() > 0 || partition.pins > 0 {
             return;
         }
         let hash = spread(partition.hash);
@@ -158,7 +161,7 @@ impl Store {
             table
                 .cohorts
                 .insert_unique(spread(hash), number, |&number| of_cohort(cohorts, number));
-            if let Some(key) = table.key(&self.tuple) {
+            if let Some(key) = table.kind.key(&self.tuple) {
                 partition.keys.hold(key);
             }
         }
@@ -195,7 +198,7 @@ impl Store {
             found.remove();
         }
         give_back(&mut table.cohorts, |&number| of_cohort(cohorts, number));
-        if let Some(key) = table.key(cohort.tuple.as_bytes()) {
+        if let Some(key) = table.kind.key(cohort.tuple.as_bytes()) {
             partition.keys.release(key);
         }
         if table.cohorts.is_empty() {
@@ -205,6 +208,22 @@ impl Store {
             self.shapes = self.shapes.saturating_sub(dropped);
             self.drop_if_empty(cohort.partition);
         }
+        self.pull_in_tables(cohort.partition);
+    }
+
+    /// Gives tables of a partition that are far out smaller numbers.
+    fn pull_in_tables(&mut self, number: u32) {
+        let Some(partition) = self.partitions.get_mut(number) else {
+            return;
+        };
+        while let Some(to) = partition.pull_in_table() {
+            let table = partition.tables.get(to);
+            for &cohort in table.iter().flat_map(|table| &table.cohorts) {
+                if let Some(cohort) = self.cohorts.get_mut(cohort) {
+                    cohort.table = to;
+                }
+            }
+        }
     }
 
     /// Gives a cohort that is far out a smaller number, if it has no more members than `most`: the
@@ -212,7 +231,7 @@ impl Store {
     /// cohorts learn it here. How much was moved is taken from `most`.
     pub(super) fn pull_in(&mut self, most: &mut usize) -> Option<u32> {
         while self.pull_in_partition(most).is_some() {}
-        let members = self.cohorts.straggler()?.members.len();
+        let members = self.cohorts.straggler(SPARE)?.members.len();
         *most = most.checked_sub(members)?;
         let (from, to) = self.cohorts.pull_in()?;
         let cohort = self.cohorts.get(to)?;
@@ -225,7 +244,7 @@ impl Store {
     }
 
     fn pull_in_partition(&mut self, most: &mut usize) -> Option<()> {
-        let cohorts = self.partitions.straggler()?.cohorts();
+        let cohorts = self.partitions.straggler(SPARE)?.cohorts();
         *most = most.checked_sub(cohorts)?;
         let (from, to) = self.partitions.pull_in()?;
         let partition = self.partitions.get(to)?;
@@ -239,6 +258,25 @@ impl Store {
         let hash = spread(partition.hash);
         *self.by_name.find_mut(hash, |&other| other == from)? = to;
         Some(())
+    }
+
+    /// The partition that a member is in.
+    pub(super) fn partition_of(&self, entry: Entry) -> Option<u32> {
+        Some(self.cohorts.get(entry.cohort)?.partition)
+    }
+
+    /// The table of a kind, made if it is missing; nothing if there is no number left.
+    pub(super) fn table_or_new(&mut self, partition: u32, kind: Kind) -> Option<u32> {
+        let partition = self.partitions.get_mut(partition)?;
+        let Kind::Shape(shape) = &kind else {
+            return partition.table_or_new(kind);
+        };
+        if let Some(found) = partition.shape(shape.keys.iter().copied()) {
+            return Some(found);
+        }
+        let added = partition.add(kind)?;
+        self.shapes = self.shapes.saturating_add(1);
+        Some(added)
     }
 
     pub(super) fn table(&self, partition: u32, table: u32) -> Option<&Table> {

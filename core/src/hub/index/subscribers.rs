@@ -59,6 +59,12 @@ impl Subscriber {
         self.entries as usize
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let (pairs, _) = self.words.as_chunks::<2>();
+        let pairs = pairs.get(..self.len()).unwrap_or_default();
+        pairs.iter().map(|pair| Entry::from(*pair))
+    }
+
     fn entry(&self, at: usize) -> Option<Entry> {
         let (pairs, _) = self.words.as_chunks::<2>();
         let pair = pairs.get(..self.len())?.get(at)?;
@@ -71,8 +77,8 @@ impl Subscriber {
         pairs.get_mut(..len)?.get_mut(at)
     }
 
-    /// The words of its wishes.
-    fn wishes(&self) -> &[u32] {
+    /// The words of its [`Wishes`].
+    pub(super) fn wishes(&self) -> &[u32] {
         let behind = self.words.get(self.len().saturating_mul(2)..);
         behind.unwrap_or_default()
     }
@@ -95,10 +101,7 @@ impl Subscribers {
     pub(super) fn put(&mut self, number: u32, subscriber: Subscriber) {
         let at = number as usize;
         if at >= self.list.len() {
-            let missing = at.saturating_sub(self.list.len());
-            for _ in 0..missing {
-                room::push(&mut self.list, Subscriber::default());
-            }
+            room::fill(&mut self.list, at);
             room::push(&mut self.list, subscriber);
         } else if let Some(place) = self.list.get_mut(at) {
             *place = subscriber;
@@ -140,6 +143,10 @@ impl Subscribers {
     #[cfg(test)]
     pub(super) fn words(&self, number: u32) -> usize {
         self.list[number as usize].wishes().len()
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&Subscriber> {
+        self.list.get(number as usize)
     }
 
     pub(super) fn entry(&self, number: u32, at: usize) -> Option<Entry> {

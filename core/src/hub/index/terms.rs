@@ -26,7 +26,7 @@ pub(super) struct Terms {
 pub(super) struct Key {
     pub(super) hash: u64,
     name: Range<usize>,
-    /// Where its value stands in a notification.
+    /// Where its value stands in the filter.
     written: Range<usize>,
     /// Its values, by hash.
     pub(super) values: Range<usize>,
@@ -122,28 +122,26 @@ impl Terms {
         from..self.values.len()
     }
 
-    /// A constraint of a subscription: a key, and the values that it accepts.
-    pub(super) fn read_constraint(
-        &mut self,
-        name: Text<'_>,
-        accepts: &Accepts<'_>,
-        hasher: &Hasher,
-    ) {
-        let name = self.read_text(name, hasher);
-        let values = match accepts {
-            Accepts::Any => 0..0,
-            Accepts::OneOf(scalars) => self.read_unkeyed(*scalars, hasher),
-        };
-        self.keys.push(Key {
-            hash: name.hash,
-            name: name.start..name.end,
-            written: 0..0,
-            values,
-            accepts_any: matches!(accepts, Accepts::Any),
-        });
+    /// The constraints of a subscription with keys.
+    pub(super) fn read_constraints(&mut self, keyed: &Keyed<'_>, hasher: &Hasher) {
+        self.read_names(keyed, hasher);
+        for index in 0..self.keys.len() {
+            let accepts = match self.keys.get(index) {
+                Some(key) => keyed.accepts_at(key.written.clone()),
+                None => return,
+            };
+            let values = match accepts {
+                Accepts::Any => None,
+                Accepts::OneOf(scalars) => Some(self.read_unkeyed(scalars, hasher)),
+            };
+            if let Some(key) = self.keys.get_mut(index) {
+                key.accepts_any = values.is_none();
+                key.values = values.unwrap_or(0..0);
+            }
+        }
     }
 
-    /// The keys of a notification without their values, in time that is linear but for a sort.
+    /// The keys of a filter without their values, in time that is linear but for a sort.
     pub(super) fn read_names(&mut self, keyed: &Keyed<'_>, hasher: &Hasher) {
         for (name, written) in keyed.written() {
             let name = self.read_text(name, hasher);
@@ -190,20 +188,19 @@ impl Terms {
         let start = self.bytes.len();
         match scalar.as_canonical() {
             Some(bytes) if bytes.len() <= LONG => self.bytes.extend_from_slice(bytes),
-            Some(bytes) => self.shortened(bytes.iter().copied()),
             None if scalar.canonical().nth(LONG).is_none() => {
                 self.bytes.extend(scalar.canonical());
             }
-            None => self.shortened(scalar.canonical()),
+            _ => self.shortened(&scalar),
         }
         let value = self.hashed(start, hasher);
         self.values.push(value);
     }
 
     /// Writes a long value.
-    fn shortened(&mut self, canonical: impl Iterator<Item = u8>) {
+    fn shortened(&mut self, scalar: &Scalar<'_>) {
         // It always goes on.
-        let _ = shorten(canonical, &mut |byte| {
+        let _ = shorten(scalar, &mut |byte| {
             self.bytes.push(byte);
             Some(())
         });

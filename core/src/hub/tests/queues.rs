@@ -335,19 +335,24 @@ fn a_small_piece_of_a_large_segment_is_copied_and_a_large_one_is_shared() {
 }
 
 #[test]
-fn a_turn_is_filling_when_much_is_due_to_one_or_to_all_and_no_longer_when_it_is_over() {
-    let fill: [fn(&mut Turn); 4] = [
-        |turn| {
-            let mut due = Due::NOTHING;
-            for _ in 0..128 {
-                let place = turn.write(b"12");
-                turn.add(&mut due, OWN, place);
-            }
-        },
-        |turn| {
-            let place = turn.write(&[0; 64 * 1024]);
-            turn.add(&mut Due::NOTHING.clone(), OWN, place);
-        },
+fn much_is_due_to_one_after_many_frames_or_bytes() {
+    for (frame, frames) in [(2, 128), (64 * 1024, 1)] {
+        let mut turn = Turn::default();
+        let mut due = Due::NOTHING;
+        for _ in 0..frames {
+            assert!(!due.is_much());
+            let place = turn.write(&vec![0; frame]);
+            turn.add(&mut due, OWN, place);
+        }
+        assert!(due.is_much());
+        turn.advance(&mut due, usize::MAX);
+        assert!(!due.is_much(), "nothing is");
+    }
+}
+
+#[test]
+fn a_turn_is_filling_when_much_is_due_to_all_and_no_longer_when_it_is_over() {
+    let fill: [fn(&mut Turn); 2] = [
         |turn| {
             for _ in 0..20 {
                 let place = turn.write(&[0; 60_000]);

@@ -1,6 +1,6 @@
 //! Bytes, lengths and texts of a form, written front to back into a slice.
 
-use crate::notify::{scalar::Scalar, text::Text};
+use crate::notify::{number::Run, scalar::Scalar, text::Text};
 
 /// Stands for a run of zeros, whose length follows: `1e1023` is not to take a kilobyte. It never
 /// occurs in UTF-8, and differs from what `true`, `false` and `null` are.
@@ -42,27 +42,27 @@ fn text_len(text: Text<'_>) -> usize {
 
 fn scalar_len(scalar: &Scalar<'_>) -> usize {
     let mut len: usize = 0;
-    let _ = shorten(scalar.canonical(), &mut |_| {
+    let _ = shorten(scalar, &mut |_| {
         len = len.saturating_add(1);
         Some(())
     });
     len
 }
 
-/// Gives the bytes to `put`, with each longest run of at least [`SHORTEST_RUN`] zeros as [`ZEROS`]
-/// and its length. `bytes` are UTF-8 or the byte of a literal, so none of them is [`ZEROS`].
-pub(crate) fn shorten(
-    bytes: impl Iterator<Item = u8>,
-    put: &mut impl FnMut(u8) -> Option<()>,
-) -> Option<()> {
+/// Gives the canonical bytes to `put`, with each longest run of at least [`SHORTEST_RUN`] zeros as
+/// [`ZEROS`] and its length. They are UTF-8 or the byte of a literal, so none of them is [`ZEROS`].
+/// Takes about as many steps as the scalar was written in.
+pub(crate) fn shorten(scalar: &Scalar<'_>, put: &mut impl FnMut(u8) -> Option<()>) -> Option<()> {
     let mut zeros: usize = 0;
-    for byte in bytes {
-        if byte == b'0' {
-            zeros = zeros.saturating_add(1);
-        } else {
-            put_zeros(zeros, put)?;
-            zeros = 0;
-            put(byte)?;
+    for run in scalar.runs() {
+        match run {
+            Run::Byte(b'0') => zeros = zeros.saturating_add(1),
+            Run::Zeros(count) => zeros = zeros.saturating_add(count),
+            Run::Byte(byte) => {
+                put_zeros(zeros, put)?;
+                zeros = 0;
+                put(byte)?;
+            }
         }
     }
     put_zeros(zeros, put)
@@ -142,7 +142,7 @@ impl<'m> Writer<'m> {
 
     pub(super) fn scalar(&mut self, scalar: &Scalar<'_>) -> Option<()> {
         self.length(scalar_len(scalar))?;
-        shorten(scalar.canonical(), &mut |byte| self.byte(byte))
+        shorten(scalar, &mut |byte| self.byte(byte))
     }
 
     /// What `write` writes, at most `bound` bytes, with its length in front.

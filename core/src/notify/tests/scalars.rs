@@ -8,6 +8,7 @@ use super::{
 };
 use crate::notify::{
     MAX_NUMBER_LEN, Number, Scalar, Text,
+    number::Run,
     raw::{RawString, Value},
 };
 
@@ -118,6 +119,19 @@ proptest! {
     }
 
     #[test]
+    fn a_number_is_read_in_about_as_many_steps_as_it_was_written_in(raw in number_token()) {
+        prop_assume!(Number::new(raw.as_bytes()).is_some());
+        let number = number(&raw);
+        prop_assert!(number.runs().count() <= raw.len() + 2);
+        let bytes = number.runs().flat_map(|run| match run {
+            Run::Byte(byte) => vec![byte],
+            Run::Zeros(count) => vec![b'0'; count],
+        });
+        let text: Vec<u8> = bytes.collect();
+        prop_assert_eq!(String::from_utf8(text).expect("digits"), number.to_string());
+    }
+
+    #[test]
     fn scalars_are_equal_exactly_when_the_naive_model_says_so(ours in scalar_token(), theirs in scalar_token()) {
         let naive = |token: &str| plain_scalar(&serde_json::from_str(token).expect("valid JSON"));
         let equal = naive(&ours) == naive(&theirs);
@@ -156,6 +170,20 @@ fn numbers_are_accepted_up_to_the_longest_plain_text() {
         assert_eq!(Number::new(raw.as_bytes()).is_some(), fits, "{:.40}", raw);
     }
     assert_eq!(number(&format!("0.{}1e2001", zeros(2000))).to_string(), "1");
+}
+
+#[test]
+fn zeros_that_were_not_written_take_one_step() {
+    for raw in [
+        "1e1000", "-1e-1000", "12e1000", "0.5e1000", "100e900", "0e9", "1.50",
+    ] {
+        let runs = number(raw).runs();
+        assert!(runs.clone().count() <= raw.len(), "{raw}: {runs:?}");
+    }
+    assert_eq!(scalar("1e1000"), scalar("10.0e999"));
+    assert_ne!(scalar("1e1000"), scalar("1e999"));
+    assert_ne!(scalar("1e1000"), scalar("-1e1000"));
+    assert_ne!(scalar("1e1000"), scalar("1e-1000"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::notify::{
     Text,
+    filter::{EffectiveMembers, try_each_effective},
     json::object,
     raw::{Kind, Value},
 };
@@ -37,6 +38,23 @@ fn rebuild(value: Value<'_>) -> Tree {
     }
 }
 
+/// A few names that often come again, escaped and not, and any other.
+fn name_token() -> impl Strategy<Value = String> {
+    let few = vec![
+        r#""a""#,
+        r#""\u0061""#,
+        r#""é""#,
+        r#""\u00e9""#,
+        r#""""#,
+        r#""aa""#,
+    ];
+    prop_oneof![
+        proptest::sample::select(few).prop_map(str::to_owned),
+        (0..200).prop_map(|name| format!(r#""k{name}""#)),
+        string_token(),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
@@ -50,6 +68,22 @@ proptest! {
         let expected: Tree = serde_json::from_str(&text).expect("valid JSON");
         prop_assert_eq!(&Tree::Object(members), &expected);
         prop_assert_eq!(&rebuild(Value::trusted(text.as_bytes())), &expected);
+    }
+
+    #[test]
+    fn the_members_that_count_are_those_of_the_naive_twin(
+        text in object_of((name_token(), Just("1".to_owned())), 150),
+    ) {
+        let object = Value::trusted(text.as_bytes());
+        let written = |(key, value): (Text<'_>, Value<'_>)| (key.to_string(), value.as_bytes().as_ptr());
+        let mut found = Vec::new();
+        let done = try_each_effective(object, |key, value| {
+            found.push(written((key, value)));
+            Ok::<(), ()>(())
+        });
+        prop_assert_eq!(done, Ok(()));
+        let expected: Vec<_> = EffectiveMembers::new(object).map(written).collect();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) fn all() -> Vec<(&'static str, Box<dyn Way>)> {
         ("compiled sets", Box::new(Compiled::default())),
         ("the registry", Box::new(registry())),
         #[cfg(feature = "alloc")]
-        ("the index", Box::new(index(IndexLimits::default()))),
+        ("the index", Box::new(index(VERIFYING))),
         #[cfg(feature = "alloc")]
         ("the index of few tuples", Box::new(index(FEW_TUPLES))),
     ]
@@ -186,6 +186,16 @@ const FEW_TUPLES: IndexLimits = IndexLimits {
     shapes: 1,
     expansion: 1,
     tuples: 1,
+    verified: usize::MAX,
+};
+
+/// Whatever the tests ask for.
+#[cfg(feature = "alloc")]
+const VERIFYING: IndexLimits = IndexLimits {
+    shapes: IndexLimits::SHAPES,
+    expansion: IndexLimits::EXPANSION,
+    tuples: IndexLimits::TUPLES,
+    verified: usize::MAX,
 };
 
 #[cfg(feature = "alloc")]
@@ -196,7 +206,7 @@ fn index(limits: IndexLimits) -> Index {
 #[cfg(feature = "alloc")]
 impl Way for Index {
     fn replace(&mut self, subscriber: u32, set: &Subscriptions<'_>) {
-        self.replace(subscriber, set);
+        self.replace(subscriber, set).expect("nothing is too much");
     }
 
     fn forget(&mut self, subscriber: u32) {

@@ -6,7 +6,7 @@ use super::*;
 use crate::hub::index::{
     cohort::Candidate,
     hash::spread,
-    partition::{Kind, Mode},
+    partition::{Kind, Mode, Table},
     tuple::Parts,
     wish::Check,
 };
@@ -56,6 +56,13 @@ impl Index {
         let (mut cohorts, mut members, mut shapes) = (0, 0, 0);
         for (number, partition) in self.store.partitions.iter() {
             assert!(partition.tables.len() > 0, "an empty partition");
+            assert_eq!(partition.pins, 0);
+            let few = |(_, table): (_, &Table)| table.cohorts.len() <= 1024;
+            let numbers = partition.tables.bound();
+            assert!(
+                numbers <= 2 * partition.tables.len() + 8 || !partition.tables.iter().all(few),
+                "far-off tables"
+            );
             let mut unkeyed = 0;
             let before = shapes;
             for (at, table) in partition.tables.iter() {
@@ -82,7 +89,7 @@ impl Index {
                         let wish = self.subscribers.wish(subscriber, candidate.wish);
                         assert_eq!(wish.is_none(), is_said, "a candidate without a wish");
                     }
-                    if let Some(key) = table.key(cohort.tuple.as_bytes()) {
+                    if let Some(key) = table.kind.key(cohort.tuple.as_bytes()) {
                         *uses.entry((number, key)).or_default() += 1;
                     }
                     let found = table

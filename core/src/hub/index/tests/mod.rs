@@ -5,6 +5,7 @@ mod memory;
 mod parts;
 mod section_4;
 mod twins;
+mod verified;
 
 use alloc::{
     format,
@@ -31,9 +32,11 @@ fn all_limits() -> [IndexLimits; 4] {
         shapes,
         expansion,
         tuples,
+        verified: usize::MAX,
     };
+    let default = IndexLimits::default();
     [
-        IndexLimits::default(),
+        limits(default.shapes, default.expansion, default.tuples),
         limits(1, 1, 2),
         limits(0, 64, 4096),
         limits(0, 0, 0),
@@ -63,13 +66,13 @@ fn publication(target: &str) -> String {
     format!(r#"{{"sender":"server","notification":{target}}}"#)
 }
 
-/// Replaces what a subscriber has; `false` if the list is not valid.
+/// Replaces what a subscriber has; `false` if the list is not valid, or refused.
 fn try_replace(index: &mut Index, subscriber: u32, list: &[String]) -> bool {
     let text = client(list);
     match notify::parse(text.as_bytes(), &NO_LIMITS) {
         Ok(Message::Client(client)) => {
-            index.replace(subscriber, &client.subscriptions().expect("a set"));
-            true
+            let set = client.subscriptions().expect("a set");
+            index.replace(subscriber, &set).is_ok()
         }
         Ok(other) => panic!("{other:?}"),
         Err(_) => false,

@@ -1,12 +1,16 @@
 //! The parts by themselves, each against something plain.
 
-use alloc::{collections::BTreeMap, vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec,
+};
 
 use proptest::{collection::vec as vec_of, prelude::*, sample::select};
 
 use super::*;
 use crate::hub::index::{
     cohort::{Candidate, Hint, Left, Member, Members},
+    numbers::Numbers,
     slab::Slab,
     tuple::{self, Parts, Tuple},
 };
@@ -26,6 +30,8 @@ proptest! {
     /// The model: a map. Moves are told to it, as they would be to whoever keeps numbers.
     #[test]
     fn a_slab_keeps_values_under_their_numbers_and_stays_dense(
+        spare in select(vec![0_usize, 8, 64]),
+        is_lowest in any::<bool>(),
         steps in vec_of((any::<bool>(), any::<prop::sample::Index>()), 0..600),
     ) {
         let mut slab = Slab::default();
@@ -39,12 +45,15 @@ proptest! {
                 let number = *model.keys().nth(which.index(model.len())).expect("in range");
                 prop_assert_eq!(slab.remove(number), model.remove(&number));
                 prop_assert_eq!(slab.remove(number), None);
-                while let Some(&straggler) = slab.straggler() {
-                    let (from, to) = slab.pull_in().expect("a gap");
+                while let Some(&straggler) = slab.straggler(spare) {
+                    let vacant = (0..).find(|number| !model.contains_key(number));
+                    let moved = if is_lowest { slab.pull_in_lowest() } else { slab.pull_in() };
+                    let (from, to) = moved.expect("a gap");
+                    prop_assert!(!is_lowest || vacant == Some(to));
                     prop_assert_eq!(model.remove(&from), Some(straggler));
                     prop_assert_eq!(model.insert(to, straggler), None, "a gap that is none");
                 }
-                prop_assert!(slab.bound() <= model.len() * 2 + 64);
+                prop_assert!(slab.bound() <= model.len() * 2 + spare);
             }
             prop_assert_eq!(slab.len(), model.len());
             let pairs: Vec<(u32, usize)> = slab.iter().map(|(number, value)| (number, *value)).collect();
@@ -52,6 +61,27 @@ proptest! {
             for (number, value) in &model {
                 prop_assert_eq!(slab.get(*number), Some(value));
             }
+        }
+    }
+
+    /// The model: a set.
+    #[test]
+    fn the_lowest_vacant_number_is_given_out_and_no_more_is_kept_than_is_taken(
+        steps in vec_of((any::<bool>(), any::<prop::sample::Index>()), 0..300),
+    ) {
+        let mut numbers = Numbers::default();
+        let mut taken = BTreeSet::new();
+        for (at, (takes, which)) in steps.into_iter().enumerate() {
+            if takes && at < 200 {
+                let lowest = (0..).find(|number| !taken.contains(number));
+                prop_assert_eq!(numbers.take(), lowest);
+                taken.extend(lowest);
+            } else if !taken.is_empty() {
+                let number = *taken.iter().nth(which.index(taken.len())).expect("in range");
+                taken.remove(&number);
+                numbers.give(number);
+            }
+            prop_assert!(numbers.ranges() <= taken.len());
         }
     }
 

@@ -77,15 +77,19 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn limits() -> impl Strategy<Value = IndexLimits> {
-    let tiny = (0_usize..4, 0_usize..5, 0_usize..9);
-    let tiny = tiny.prop_map(|(shapes, expansion, tuples)| IndexLimits {
+    let verified = || select(&[0, 0, 10, usize::MAX][..]);
+    let tiny = (0_usize..4, 0_usize..5, 0_usize..9, verified());
+    let tiny = tiny.prop_map(|(shapes, expansion, tuples, verified)| IndexLimits {
         shapes,
         expansion,
         tuples,
+        verified,
     });
-    let few = (0_usize..4, 1_usize..5).prop_map(|(shapes, expansion)| IndexLimits {
+    let few = (0_usize..4, 1_usize..5, verified());
+    let few = few.prop_map(|(shapes, expansion, verified)| IndexLimits {
         shapes,
         expansion,
+        verified,
         ..IndexLimits::default()
     });
     prop_oneof![Just(IndexLimits::default()), few, tiny]
@@ -100,10 +104,11 @@ fn bits() -> impl Strategy<Value = u64> {
 type World = Vec<(Vec<String>, Vec<model::Target>)>;
 
 /// Does the steps, and holds each notification against both twins. How many matched, how many
-/// subscriptions did not, and how often something was left out or overflowed.
-fn run(mut index: Index, steps: &[Step]) -> Result<[usize; 4], TestCaseError> {
+/// subscriptions did not, and how often something was left out, overflowed, or was refused to who had
+/// something already.
+fn run(mut index: Index, steps: &[Step]) -> Result<[usize; 5], TestCaseError> {
     let mut world: World = (0..SUBSCRIBERS).map(|_| Default::default()).collect();
-    let mut counts = [0; 4];
+    let mut counts = [0; 5];
     for step in steps {
         match step {
             Step::Replace(who, set) => {
@@ -111,7 +116,14 @@ fn run(mut index: Index, steps: &[Step]) -> Result<[usize; 4], TestCaseError> {
                     .filter(|text| model::read(text, Side::Subscription).is_some())
                     .cloned()
                     .collect();
-                prop_assert!(try_replace(&mut index, *who, &set), "{:?}", set);
+                let before = index.counters();
+                if !try_replace(&mut index, *who, &set) {
+                    // What it had stands.
+                    prop_assert_eq!(index.counters(), before);
+                    counts[4] += usize::from(!world[*who as usize].0.is_empty());
+                    index.check();
+                    continue;
+                }
                 let read = set.iter().map(|text| model::read(text, Side::Subscription));
                 let read = read.map(|read| read.expect("just read")).collect();
                 world[*who as usize] = (set, read);
@@ -183,10 +195,10 @@ proptest! {
 }
 
 #[test]
-fn the_generated_steps_match_differ_leave_out_and_overflow() {
+fn the_generated_steps_match_differ_leave_out_overflow_and_are_refused() {
     let mut runner = TestRunner::deterministic();
     let strategy = (limits(), bits(), vec_of(step(), 0..40));
-    let mut sums = [0; 4];
+    let mut sums = [0; 5];
     for _ in 0..60 {
         let (limits, bits, steps) = strategy.new_tree(&mut runner).expect("a case").current();
         let counts = run(index_with(limits, bits), &steps).expect("agreement");
@@ -194,5 +206,7 @@ fn the_generated_steps_match_differ_leave_out_and_overflow() {
             *sum += count;
         }
     }
-    assert!(sums.iter().all(|&sum| sum > 200), "{sums:?}");
+    let [rarely @ .., refused] = sums;
+    assert!(rarely.iter().all(|&sum| sum > 150), "{sums:?}");
+    assert!(refused > 10, "{sums:?}");
 }

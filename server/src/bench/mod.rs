@@ -1,0 +1,44 @@
+//! `campanile bench`: a server under load, with every delivery checked.
+
+mod arguments;
+mod board;
+mod client;
+mod ledger;
+mod message;
+mod plan;
+mod process;
+mod progress;
+mod publisher;
+mod report;
+mod run;
+mod subscriber;
+mod target;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+pub(crate) use arguments::{BenchArguments, EXAMPLES};
+
+/// The results are on standard output, what is wrong on standard error, and the verdict is in the exit
+/// code, which `campanile bench --help` lists.
+pub(crate) fn run(arguments: &BenchArguments) -> ExitCode {
+    crate::descriptors::raise_limit();
+    match run::Run::prepare(arguments) {
+        Ok(run) => run.execute(),
+        Err(reason) => {
+            complain(&reason);
+            ExitCode::from(WRONG_ARGUMENTS)
+        }
+    }
+}
+
+const WRONG_ARGUMENTS: u8 = 2;
+
+/// Says what is wrong. What a server said may have characters that a terminal would obey.
+fn complain(reason: &str) {
+    let reason = reason.replace(char::is_control, "\u{FFFD}");
+    // Where even this cannot be written, the exit code has to do.
+    let _ = writeln!(io::stderr(), "campanile: {reason}");
+}

@@ -1,0 +1,135 @@
+//! Which server is meant.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+
+/// The port of `ws` without one (RFC 6455, section 3).
+const DEFAULT_PORT: u16 = 80;
+
+/// Where to connect and what to ask for.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// For the Host header.
+    pub(crate) host: String,
+    /// The path and the query.
+    pub(crate) path: String,
+    pub(crate) address: SocketAddr,
+}
+
+impl Target {
+    /// Reads a `ws://` address and looks its host up; the error is a line for a person.
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        let wrong = |reason: &str| format!("{url}: {reason}");
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or_else(|| wrong("this is no WebSocket address; write ws://HOST:PORT/PATH"))?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "ws" => {}
+            "wss" => return Err(wrong("TLS is not spoken here; name the server by ws://")),
+            _ => {
+                return Err(wrong(
+                    "this is no WebSocket address; write ws://HOST:PORT/PATH",
+                ));
+            }
+        }
+        let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if host.is_empty() || host.contains(['@', '#']) || path.contains('#') {
+            return Err(wrong(
+                "a host is needed, without user or fragment; write ws://HOST:PORT/PATH",
+            ));
+        }
+        // An address of IPv6 has colons itself and is in brackets (RFC 3986, section 3.2.2).
+        let has_port = host
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.contains(']'));
+        let named = if has_port {
+            host.to_owned()
+        } else {
+            format!("{host}:{DEFAULT_PORT}")
+        };
+        let address = named
+            .to_socket_addrs()
+            .map_err(|error| {
+                wrong(&format!(
+                    "the host cannot be looked up: {error}; check its name and the port"
+                ))
+            })?
+            .next()
+            .ok_or_else(|| wrong("the host has no address; check its name"))?;
+        let path = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
+        Ok(Self {
+            host: host.to_owned(),
+            path,
+            address,
+        })
+    }
+
+    /// Whether there are further addresses to connect from: all of 127.0.0.0/8 is this machine.
+    pub(crate) const fn is_loopback(&self) -> bool {
+        match self.address.ip() {
+            IpAddr::V4(address) => matches!(address.octets(), [127, ..]),
+            IpAddr::V6(_) => false,
+        }
+    }
+}
+
+/// The `number`-th address to connect from.
+pub(crate) fn source(number: u16) -> Ipv4Addr {
+    // 127.0.0.0 is none, and 127.255.255.255 is far away.
+    Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + u32::from(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_where_to_connect_and_what_to_ask_for() {
+        for (url, host, path, address) in [
+            ("ws://127.0.0.1", "127.0.0.1", "/", "127.0.0.1:80"),
+            (
+                "WS://127.0.0.1:9/a?b=c:d",
+                "127.0.0.1:9",
+                "/a?b=c:d",
+                "127.0.0.1:9",
+            ),
+            ("ws://127.0.0.1:9?b", "127.0.0.1:9", "/?b", "127.0.0.1:9"),
+            ("ws://[::1]", "[::1]", "/", "[::1]:80"),
+            ("ws://[::1]:9/", "[::1]:9", "/", "[::1]:9"),
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!((&*target.host, &*target.path), (host, path), "{url}");
+            assert_eq!(target.address, address.parse().unwrap(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_ws_address_is_refused_by_name() {
+        for url in [
+            "",
+            "127.0.0.1:9",
+            "http://127.0.0.1/",
+            "wss://127.0.0.1/",
+            "ws://",
+            "ws:///path",
+            "ws://me@127.0.0.1/",
+            "ws://127.0.0.1/#part",
+            "ws://127.0.0.1:port/",
+            "ws://127.0.0.1:65536/",
+        ] {
+            let error = Target::parse(url).unwrap_err();
+            assert!(error.starts_with(&format!("{url}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn sources_are_addresses_of_this_machine() {
+        assert_eq!(source(0), Ipv4Addr::LOCALHOST);
+        assert_eq!(source(1), Ipv4Addr::new(127, 0, 0, 2));
+        assert_eq!(source(300), Ipv4Addr::new(127, 0, 1, 45));
+        assert!(source(u16::MAX).is_loopback());
+    }
+}
