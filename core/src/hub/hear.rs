@@ -54,7 +54,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let taken = if is_opening {
             self.open(index, bytes, now)
         } else {
-            self.understand(index, bytes, false, now)
+            self.understand(index, bytes, now)
         };
         self.refresh(index);
         taken
@@ -78,8 +78,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Goes on with the opening handshake of a session; how many of the bytes were taken.
     fn open(&mut self, index: u32, bytes: &mut [u8], now: Instant) -> usize {
-        let mut rest: &mut [u8] = bytes;
-        let len = rest.len();
+        let len = bytes.len();
+        let mut rest: &mut [u8] = &mut *bytes;
         let mut out = [0; RESPONSE_BYTES];
         while !rest.is_empty() {
             let Some(session) = self.session_mut(index) else {
@@ -124,14 +124,15 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     self.write_raw(index, response);
                 }
                 Some((response, Some(behind))) => {
-                    let mut behind = behind.to_vec();
+                    // These came with the last bytes, and are heard from there.
+                    let behind = behind.len().saturating_add(rest.len());
                     session.version = version;
                     let conn = Connection::new(Server, &self.options.connection, now);
                     self.write_raw(index, response);
                     self.opened(index, conn);
-                    // It is no more than a request may have, and nobody else has it.
-                    self.understand(index, &mut behind, true, now);
-                    break;
+                    let start = len.saturating_sub(behind);
+                    let behind = bytes.get_mut(start..).unwrap_or_default();
+                    return start.saturating_add(self.understand(index, behind, now));
                 }
             }
         }
@@ -155,9 +156,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         });
     }
 
-    /// Takes bytes of an open session, and stops when something should be handed out first, unless
-    /// `all` must be taken; how many bytes were taken.
-    fn understand(&mut self, index: u32, bytes: &mut [u8], all: bool, now: Instant) -> usize {
+    /// Takes bytes of an open session, and stops when something should be handed out first; how many
+    /// bytes were taken.
+    fn understand(&mut self, index: u32, bytes: &mut [u8], now: Instant) -> usize {
         let len = bytes.len();
         let mut input = Input::new(bytes);
         loop {
@@ -179,7 +180,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 self.keep(index, input.rest());
                 return len;
             }
-            if !all && self.should_hand_out(index) {
+            if self.should_hand_out(index) {
                 return input.consumed();
             }
         }

@@ -1,6 +1,6 @@
 //! How sessions begin and end: handshakes, rates, deadlines, draining.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 use core::time::Duration;
 
 use super::world::{
@@ -51,6 +51,24 @@ fn a_request_may_come_in_pieces_and_bytes_behind_it_are_heard() {
             assert_eq!(world.seen.borrow()[0], Seen::Connected(0, version));
         }
     }
+}
+
+#[test]
+fn much_may_come_at_once_with_a_request() {
+    let mut world = World::alone();
+    let peer = world.connect(0, LISTENER);
+    world.say_raw(peer, request(Version::Classic).as_bytes());
+    // More than is read of a head at once; the head's buffer ends in the middle of a frame.
+    let pings: Vec<Vec<u8>> = (0..60).map(|at| vec![at; 2 * usize::from(at)]).collect();
+    for payload in &pings {
+        world.say_ping(peer, payload);
+    }
+    world.text(peer, PING);
+    world.carry(peer, usize::MAX);
+    world.flush(0);
+    let mut expected: Vec<Told> = pings.into_iter().map(Told::Pong).collect();
+    expected.push(Told::Text(PONG.into()));
+    assert_eq!(world.peers[peer].told, expected);
 }
 
 #[test]

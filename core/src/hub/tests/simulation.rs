@@ -338,7 +338,11 @@ impl Simulation {
     fn heard(&mut self, who: usize, said: Said) {
         let hub = &mut self.hubs[self.world.peers[who].hub];
         let client = &mut self.clients[who];
-        let is_v1 = self.world.peers[who].version == Version::V1;
+        let peer = &self.world.peers[who];
+        let is_v1 = peer.version == Version::V1;
+        // It is closed already, though it does not know.
+        let slow = Seen::SlowConsumer(peer.number);
+        client.is_deaf |= self.world.seen.borrow().contains(&slow);
         match said {
             Said::Request => client.is_open = true,
             Said::Over => {
