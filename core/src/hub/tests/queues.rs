@@ -354,13 +354,13 @@ fn much_is_due_to_one_after_many_frames_or_bytes() {
 fn a_turn_is_filling_when_much_is_due_to_all_and_no_longer_when_it_is_over() {
     let fill: [fn(&mut Turn); 2] = [
         |turn| {
-            for _ in 0..20 {
+            for _ in 0..150 {
                 let place = turn.write(&[0; 60_000]);
                 turn.add(&mut Due::NOTHING.clone(), OWN, place);
             }
         },
         |turn| {
-            for _ in 0..20 {
+            for _ in 0..150 {
                 turn.share(&Arc::new(vec![0; 60_000]));
             }
         },
