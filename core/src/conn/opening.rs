@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{Agreed, Settings};
+
 use super::Config;
 
 /// How much is read at once before the head is complete: most heads are shorter, and who says
@@ -88,6 +91,11 @@ pub(super) struct Opening<R> {
     /// For the connection to come.
     pub(super) role: R,
     pub(super) config: Config,
+    /// Whether to compress, and how.
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<Settings>,
+    #[cfg(feature = "deflate")]
+    pub(super) agreed: Option<Agreed>,
     handshake: ServerHandshake,
     limits: Limits,
     buffer: Vec<u8>,
@@ -110,6 +118,10 @@ impl<R> Opening<R> {
         Self {
             role,
             config: *config,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            #[cfg(feature = "deflate")]
+            agreed: None,
             handshake: ServerHandshake::new(limits),
             limits,
             buffer: Vec::new(),
@@ -196,7 +208,14 @@ impl<R> Opening<R> {
         }
         self.understood = true;
         let received = self.buffer.get(..self.filled).unwrap_or_default();
-        match self.handshake.answer(received, out) {
+        #[cfg(feature = "deflate")]
+        let answer = self.handshake.answer_with(received, out, |request| {
+            self.agreed = self.deflate.as_ref()?.answer(request.extensions());
+            self.agreed.map(|agreed| agreed.response())
+        });
+        #[cfg(not(feature = "deflate"))]
+        let answer = self.handshake.answer(received, out);
+        match answer {
             Answer::Partial => None,
             Answer::Accepted { consumed, response } => {
                 let behind = received.get(consumed..).unwrap_or_default();

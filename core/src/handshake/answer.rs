@@ -1,8 +1,10 @@
 //! The whole answer to a request, for servers that take every valid one.
 
+use core::ops::Deref;
+
 use super::{
-    BadRequest, DEFAULT_HEADERS, EMPTY_HEADER, RESPONSE_BYTES, Reply, ServerHandshake, Status,
-    accept, reject,
+    BadRequest, DEFAULT_HEADERS, EMPTY_HEADER, RESPONSE_BYTES, Reply, Request, ServerHandshake,
+    Status, accept, reject,
 };
 
 /// What a server has to do about the bytes it has received so far.
@@ -41,15 +43,33 @@ impl ServerHandshake {
     /// Called again after an answer, it gives the same answer. A shorter `received` than last time
     /// is taken for a new stream.
     pub fn answer<'o>(&mut self, received: &[u8], out: &'o mut [u8; RESPONSE_BYTES]) -> Answer<'o> {
+        self.answer_with(received, out, |_| None::<&str>)
+    }
+
+    /// The same, with the extensions that `agree` makes of the request, of at most 512 bytes.
+    #[inline]
+    pub(crate) fn answer_with<'o, T: Deref<Target = str>>(
+        &mut self,
+        received: &[u8],
+        out: &'o mut [u8; RESPONSE_BYTES],
+        agree: impl FnOnce(&Request<'_, '_>) -> Option<T>,
+    ) -> Answer<'o> {
         let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
         // The empty responses cannot be: all fit, as the constant says, and nothing was chosen that
         // the request did not offer.
         match self.receive(received, &mut headers) {
             Ok(Status::Partial) => Answer::Partial,
-            Ok(Status::Complete { value, consumed }) => Answer::Accepted {
-                consumed,
-                response: accept(&value, &Reply::default(), out).unwrap_or_default(),
-            },
+            Ok(Status::Complete { value, consumed }) => {
+                let extensions = agree(&value);
+                let reply = Reply {
+                    extensions: extensions.as_deref(),
+                    ..Reply::default()
+                };
+                Answer::Accepted {
+                    consumed,
+                    response: accept(&value, &reply, out).unwrap_or_default(),
+                }
+            }
             Err(bad) => Answer::Refused {
                 bad,
                 response: reject(&bad, out).unwrap_or_default(),

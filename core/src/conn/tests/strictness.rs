@@ -26,16 +26,22 @@ const SOURCES: [&str; 7] = [
 
 /// Lists an enum's variants, and does not compile when one is missing.
 macro_rules! variants {
-    ($all:ident: $type:ty, $enum:ident, $($name:ident $({ $($field:tt)* })?)*) => {
+    (
+        $all:ident: $type:ty, $enum:ident,
+        $([elsewhere: $(#[$attribute:meta])* $other:ident])?
+        $($name:ident $({ $($field:tt)* })?)*
+    ) => {
         pub(super) const $all: &[$type] = &[$($enum::$name $({ $($field)* })?),*];
         const _: fn($type) = |one| match one {
             $($enum::$name { .. } => {})*
+            $($(#[$attribute])* $enum::$other { .. } => {})?
         };
     };
 }
 
 variants! {
     VIOLATIONS: Violation, Violation,
+    [elsewhere: #[cfg(feature = "deflate")] Deflate]
     ReservedBits ReservedOpcode FragmentedControl OversizedControl Unmasked Masked
     NonMinimalLength LengthTooLarge UnexpectedContinuation InterleavedMessage InvalidUtf8
     TruncatedCloseCode InvalidCloseCode InvalidCloseReason MessageTooBig TooManyFragments
