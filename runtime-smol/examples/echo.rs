@@ -28,6 +28,7 @@ const COMPRESSION: Settings = Settings {
     send_takeover: true,
     receive_takeover: true,
     threshold: 0,
+    larger_too: true,
     ..Settings::server()
 };
 

@@ -355,6 +355,18 @@ impl<R: Role> Buffered<R> {
         }
     }
 
+    /// How many bytes there are for what is inflated, and whether there is a codec.
+    #[cfg(all(test, feature = "deflate"))]
+    pub(super) fn memory_for_compression(&self) -> (usize, bool) {
+        let inflating = self.inflating.as_ref().map(|inflating| inflating.memory());
+        let (bytes, inflater) = inflating.unwrap_or_default();
+        let deflating = self.outgoing.deflating.as_ref();
+        (
+            bytes,
+            inflater || deflating.is_some_and(|deflating| deflating.holds_memory()),
+        )
+    }
+
     #[cfg(test)]
     pub(super) const fn queued_memory(&self) -> usize {
         self.outgoing.bytes.capacity()

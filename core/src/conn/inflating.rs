@@ -79,6 +79,8 @@ impl Inflating {
             let len = len
                 .min(most.saturating_add(1))
                 .max(self.part.end.saturating_add(1));
+            let more = len.saturating_sub(self.buffer.len());
+            self.buffer.reserve_exact(more);
             self.buffer.resize(len, 0);
         }
     }
@@ -196,9 +198,13 @@ impl<'a> Inflation<'a> {
                     *self.pending = None;
                 }
                 Ok(Some((kind, len, first, last))) => {
-                    if last && !self.direction.takeover {
-                        // Idle connections hold no memory of the codec's.
-                        *self.codec = None;
+                    if last {
+                        self.data = None;
+                        *self.pending = None;
+                        if !self.direction.takeover {
+                            // Idle connections hold no memory of the codec's.
+                            *self.codec = None;
+                        }
                     }
                     if kept == 0 {
                         *self.part_kind = kind;
@@ -267,11 +273,16 @@ impl Deflating {
             .codec
             .get_or_insert_with(|| Deflater::new(direction, level));
         let mut deflated = Vec::new();
-        let is_smaller = codec.deflate_if_smaller(payload, &mut deflated);
+        let is_compressed = if self.settings.larger_too {
+            codec.deflate(payload, true, &mut deflated);
+            true
+        } else {
+            codec.deflate_if_smaller(payload, &mut deflated)
+        };
         if !self.direction.takeover {
             self.codec = None;
         }
-        Ok(is_smaller.then_some(deflated))
+        Ok(is_compressed.then_some(deflated))
     }
 
     /// Whether it holds a compressor.

@@ -68,3 +68,16 @@ impl Agreed {
         text
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+impl Agreed {
+    /// The same for both sides.
+    pub(crate) const fn alike(direction: Direction) -> Self {
+        Self {
+            server: direction,
+            client: direction,
+            names_server_window: true,
+            names_client_window: true,
+        }
+    }
+}

@@ -23,9 +23,9 @@ use super::{Direction, Fault, Settings, WindowBits};
 /// What an [`Inflater`] takes besides its window, in bytes: the tables of the codes of a block.
 pub const INFLATER_BYTES: usize = 11 * 1024;
 
-/// How many bytes of a message are not held against [`Settings::max_ratio`]: 16 KiB, which is no bomb
-/// whatever it came from.
-pub const RATIO_FREE: u64 = 16 * 1024;
+/// How many bytes of a message are not held against [`Settings::max_ratio`]: 64 KiB, as many as a
+/// message may have by default, which is no bomb whatever it came from.
+pub const RATIO_FREE: u64 = Config::MAX_MESSAGE;
 
 /// The compressed bytes that each block of a message must have on average: 3. A block makes us build
 /// the tables of its codes, which takes as long as inflating a few hundred bytes, and can be as short

@@ -48,6 +48,8 @@ mod window;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::bomb;
 
 pub use agreed::{Agreed, Direction};
 #[cfg(feature = "alloc")]

@@ -52,6 +52,9 @@ pub struct Settings {
     pub level: Level,
     /// Messages of fewer bytes are sent as they are.
     pub threshold: usize,
+    /// Whether other messages are sent compressed even where that makes them larger, which is for
+    /// tests of inflaters.
+    pub larger_too: bool,
     /// How many bytes a compressed byte of a message may become, beyond the first
     /// [`RATIO_FREE`](super::RATIO_FREE) ones; at least 1. More are
     /// [`RatioTooHigh`](super::Fault::RatioTooHigh).
@@ -75,6 +78,7 @@ impl Settings {
             receive_takeover: false,
             level: Level::DEFAULT,
             threshold: Self::THRESHOLD,
+            larger_too: false,
             max_ratio: Self::MAX_RATIO,
         }
     }

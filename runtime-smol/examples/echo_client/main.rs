@@ -31,6 +31,7 @@ const LIMITS: Config = Config {
 /// Everything is compressed, where the server agrees to that.
 const COMPRESSION: Settings = Settings {
     threshold: 0,
+    larger_too: true,
     ..Settings::client()
 };
 

@@ -3,6 +3,8 @@
 mod behaviour;
 #[cfg(feature = "alloc")]
 mod buffered;
+#[cfg(feature = "deflate")]
+mod deflating;
 mod drawing;
 #[cfg(feature = "alloc")]
 mod opening;

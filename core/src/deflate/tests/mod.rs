@@ -1,6 +1,5 @@
 //! A language for tests of compression: chunks in, pieces of a message out.
 
-mod connection;
 #[cfg(feature = "alloc")]
 mod deflating;
 mod inflating;
@@ -158,4 +157,14 @@ impl Bits {
         self.put(0, 3);
         core::mem::take(&mut self.bytes)
     }
+}
+
+/// A message of at least so many zeros, 158 of them for each byte.
+pub(crate) fn bomb(len: usize) -> Vec<u8> {
+    let mut stream = Bits::default();
+    stream.fixed().literal(0);
+    for _ in 0..=len / 258 {
+        stream.code(0b1100_0101, 8).code(0, 5); // 258 bytes from one back
+    }
+    stream.code(0, 7).end()
 }
