@@ -44,8 +44,11 @@ fn check(offers: &[Offer], response: &str) -> Result<Option<Agreed>, BadAgreemen
         ..Opening::new("a", "/")
     };
     let mut out = [0; 1024];
-    let (sent, mut client) =
-        ClientHandshake::start([7; 16], &opening, Limits::DEFAULT, &mut out).expect("it fits");
+    let Ok((sent, mut client)) =
+        ClientHandshake::start([7; 16], &opening, Limits::DEFAULT, &mut out)
+    else {
+        panic!("it fits");
+    };
     let mut headers = [EMPTY_HEADER; 10];
     let mut server = ServerHandshake::new(Limits::DEFAULT);
     let Ok(Status::Complete { value, .. }) = server.receive(sent, &mut headers) else {
@@ -56,7 +59,9 @@ fn check(offers: &[Offer], response: &str) -> Result<Option<Agreed>, BadAgreemen
         extensions: (!response.is_empty()).then_some(response),
         ..Reply::default()
     };
-    let response = accept(&value, &reply, &mut out).expect("it was offered");
+    let Ok(response) = accept(&value, &reply, &mut out) else {
+        panic!("it was offered");
+    };
     let mut headers = [EMPTY_HEADER; 10];
     match client.receive(&opening, response, &mut headers) {
         Ok(Status::Complete { value, .. }) => Offer::check(offers, value.extensions()),
