@@ -121,16 +121,6 @@ enum Stop {
     Broken(Violation),
 }
 
-#[cfg(feature = "alloc")]
-impl Inflater<alloc::vec::Vec<u8>> {
-    /// The same as [`new`](Self::new), with a window on the heap (feature `alloc` too).
-    #[must_use]
-    pub fn on_heap(direction: Direction, settings: &Settings, config: &Config) -> Self {
-        let window = alloc::vec![0; direction.window.bytes()];
-        Self::in_window(direction, window, settings, config)
-    }
-}
-
 impl<W: AsMut<[u8]>> Inflater<W> {
     /// An inflater for what `direction` says, whose messages have at most
     /// [`Config::max_message`] bytes and a ratio of at most [`Settings::max_ratio`].
@@ -151,7 +141,12 @@ impl<W: AsMut<[u8]>> Inflater<W> {
     }
 
     /// `window` is as large as it must be.
-    fn in_window(direction: Direction, window: W, settings: &Settings, config: &Config) -> Self {
+    pub(super) fn in_window(
+        direction: Direction,
+        window: W,
+        settings: &Settings,
+        config: &Config,
+    ) -> Self {
         Self {
             tables: DecompressorOxide::new(),
             window,

@@ -40,6 +40,8 @@ mod agreed;
 #[cfg(feature = "alloc")]
 mod deflater;
 mod fault;
+#[cfg(feature = "alloc")]
+mod heap;
 mod inflater;
 mod negotiate;
 mod offer;
