@@ -15,6 +15,65 @@
 //!
 //! `conn::Buffered` (feature `alloc`) does all of it for a connection with buffers.
 //!
+//! Without a heap, a compressed message goes through a buffer like any other:
+//!
+//! ```
+//! use campanile_core::{
+//!     Instant,
+//!     conn::{Config, Connection, Event, Input, Server},
+//!     deflate::{Inflater, Settings, WindowBits},
+//!     handshake::{EMPTY_HEADER, Limits, ServerHandshake, Status},
+//! };
+//!
+//! let settings = Settings {
+//!     receive_window: WindowBits::MIN, // 256 bytes of memory
+//!     ..Settings::server()
+//! };
+//! let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+//!     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+//! let mut slots = [EMPTY_HEADER; 8];
+//! let Ok(Status::Complete { value, .. }) =
+//!     ServerHandshake::new(Limits::DEFAULT).receive(request, &mut slots)
+//! else {
+//!     panic!("the whole request is there");
+//! };
+//! let agreed = settings.answer(value.extensions()).expect("it can be kept");
+//! assert_eq!(
+//!     &*agreed.response(), // for the `Reply`
+//!     "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+//!      client_max_window_bits=8"
+//! );
+//!
+//! let config = Config::new();
+//! let mut connection = Connection::new(Server, &config, Instant::ZERO);
+//! connection.enable_deflate();
+//! let incoming = agreed.incoming::<Server>();
+//! let mut inflater = Inflater::new(incoming, [0; 256], &settings, &config)?;
+//!
+//! // "Hello", compressed, with a masking key of zeros.
+//! let mut received = *b"\xC1\x87\0\0\0\0\xF2\x48\xCD\xC9\xC9\x07\0";
+//! let mut input = Input::new(&mut received);
+//! let mut out = [0; 128];
+//! let mut heard = Vec::new();
+//! while let Some(event) = connection.receive(&mut input, Instant::ZERO)? {
+//!     if let Event::Deflated(mut data) = event {
+//!         loop {
+//!             match inflater.inflate(&mut data, &mut out) {
+//!                 Ok(Some(piece)) => heard.extend_from_slice(piece.bytes),
+//!                 Ok(None) => break,
+//!                 Err(violation) => {
+//!                     connection.violate(violation, &mut input, Instant::ZERO);
+//!                     break;
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//! assert_eq!(heard, b"Hello");
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
 //! # Memory
 //!
 //! With `w` the bits of a direction's window:
