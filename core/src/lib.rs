@@ -9,6 +9,8 @@ extern crate std;
 
 pub mod conn;
 mod decimal;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod handshake;
 #[cfg(feature = "alloc")]
 pub mod hub;

@@ -8,11 +8,14 @@
 mod buffered;
 mod check;
 mod covers;
+mod deflate;
+mod deflating_peers;
 mod envelope;
 mod handshake;
 mod head;
 mod hub;
 mod index;
+mod inflate;
 mod matching;
 mod model;
 mod number;
@@ -23,11 +26,14 @@ mod utf8;
 mod wishes;
 
 pub use covers::covers;
+pub use deflate::deflate;
+pub use deflating_peers::deflating_peers;
 pub use envelope::envelope;
 pub use handshake::handshake;
 pub use head::head;
 pub use hub::hub;
 pub use index::index;
+pub use inflate::inflate;
 pub use matching::matching;
 pub use receive_split::receive_split;
 pub use two_peers::two_peers;
@@ -39,13 +45,16 @@ use std::{env, fs, process::ExitCode};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also that of its program and its corpus folder.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("covers", covers),
+    ("deflate", deflate),
+    ("deflating_peers", deflating_peers),
     ("envelope", envelope),
     ("handshake", handshake),
     ("head", head),
     ("hub", hub),
     ("index", index),
+    ("inflate", inflate),
     ("matching", matching),
     ("receive_split", receive_split),
     ("two_peers", two_peers),

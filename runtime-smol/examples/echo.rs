@@ -5,7 +5,10 @@
 
 use std::{env, io, process::ExitCode};
 
-use campanile_core::conn::{Config, Event};
+use campanile_core::{
+    conn::{Config, Event},
+    deflate::Settings,
+};
 use campanile_smol::Stream;
 use smol::{
     Executor,
@@ -18,6 +21,15 @@ const LIMITS: Config = Config {
     max_fragments: 1 << 20,
     control_rate: 0,
     ..Config::new()
+};
+
+/// Whatever a client offers is agreed to, and everything is compressed.
+const COMPRESSION: Settings = Settings {
+    send_takeover: true,
+    receive_takeover: true,
+    threshold: 0,
+    larger_too: true,
+    ..Settings::server()
 };
 
 fn main() -> ExitCode {
@@ -55,7 +67,7 @@ async fn echo(socket: TcpStream) {
 
 async fn converse(socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let mut stream = Stream::accept(socket, &LIMITS)
+    let mut stream = Stream::accept_deflating(socket, &LIMITS, &COMPRESSION)
         .await
         .map_err(io::Error::other)?;
     while stream.fill().await? {

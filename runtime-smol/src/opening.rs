@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 
 use campanile_core::{
     conn::{self, Config},
+    deflate::{Agreed, Offer},
     handshake::{
         self, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits, Opening, Status, WriteError,
     },
@@ -45,22 +46,26 @@ where
 pub(crate) struct Opened {
     /// The subprotocol that the server selected.
     pub(crate) protocol: Option<String>,
+    /// What of the offers to compress it agreed to.
+    pub(crate) agreed: Option<Agreed>,
     /// The bytes that came behind the response: the first ones of the WebSocket connection.
     pub(crate) behind: Vec<u8>,
 }
 
-/// Does a client's part on `transport`, for at most `time`; `nonce` is random.
+/// Does a client's part on `transport`, for at most `time`; `nonce` is random, and `offers` are
+/// those in the opening.
 pub(crate) async fn connect<T>(
     transport: &mut T,
     opening: &Opening<'_>,
     nonce: [u8; 16],
+    offers: &[Offer],
     time: Duration,
 ) -> Result<Opened, ConnectError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let (request, handshake) = write_request(opening, nonce).map_err(ConnectError::BadOpening)?;
-    let exchange = ask(transport, opening, &request, handshake);
+    let exchange = ask(transport, opening, &request, handshake, offers);
     let timeout = async {
         Timer::after(time).await;
         Err(ConnectError::TimedOut)
@@ -89,6 +94,7 @@ async fn ask<T>(
     opening: &Opening<'_>,
     request: &[u8],
     mut handshake: ClientHandshake,
+    offers: &[Offer],
 ) -> Result<Opened, ConnectError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -98,29 +104,37 @@ where
         transport.flush().await
     };
     sent.await.map_err(ConnectError::Lost)?;
-    let judge = |received: &[u8]| judge_response(&mut handshake, opening, received);
+    let judge = |received: &[u8]| judge_response(&mut handshake, opening, offers, received);
     let read = read_until(transport, judge).await;
     let (verdict, mut received) = read.map_err(ConnectError::Lost)?;
-    let (protocol, consumed) = verdict?;
+    let (protocol, agreed, consumed) = verdict?;
     received.drain(..consumed.min(received.len()));
     Ok(Opened {
         protocol,
+        agreed,
         behind: received,
     })
 }
 
-/// The subprotocol that these bytes select and the length of the response, or what is wrong with
-/// it. Not async: the header slots are too large to be kept across a wait.
+/// The subprotocol and the compression that a response selects, and its length.
+type Judged = (Option<String>, Option<Agreed>, usize);
+
+/// What these bytes select, or what is wrong with them. Not async: the header slots are too large to
+/// be kept across a wait.
 fn judge_response(
     handshake: &mut ClientHandshake,
     opening: &Opening<'_>,
+    offers: &[Offer],
     received: &[u8],
-) -> Option<Result<(Option<String>, usize), ConnectError>> {
+) -> Option<Result<Judged, ConnectError>> {
     let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
     match handshake.receive(opening, received, &mut headers) {
         Ok(Status::Partial) => None,
         Ok(Status::Complete { value, consumed }) => {
-            Some(Ok((value.protocol().map(str::to_owned), consumed)))
+            let protocol = value.protocol().map(str::to_owned);
+            let agreed = Offer::check(offers, value.extensions());
+            let opened = agreed.map(|agreed| (protocol, agreed, consumed));
+            Some(opened.map_err(ConnectError::from))
         }
         Err(bad) => Some(Err(bad.into())),
     }
@@ -177,7 +191,7 @@ mod tests {
             };
             let start = std::time::Instant::now();
             let opening = Opening::new("a", "/");
-            let connected = connect(&mut client, &opening, [0; 16], TIME)
+            let connected = connect(&mut client, &opening, [0; 16], &[], TIME)
                 .or(trickle)
                 .await;
             let error = connected.map(drop).unwrap_err();

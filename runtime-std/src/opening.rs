@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 
 use campanile_core::{
     Instant, conn,
+    deflate::{Agreed, Offer},
     handshake::{
         self, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits, Opening, Status, WriteError,
     },
@@ -25,15 +26,19 @@ pub type ConnectError = handshake::ConnectError<io::Error>;
 pub(crate) struct Opened {
     /// The subprotocol that the server selected.
     pub(crate) protocol: Option<String>,
+    /// What of the offers to compress it agreed to.
+    pub(crate) agreed: Option<Agreed>,
     /// The bytes that came behind the response: the first ones of the WebSocket connection.
     pub(crate) behind: Vec<u8>,
 }
 
-/// Does a client's part on `transport`, for at most `time`; `nonce` is random.
+/// Does a client's part on `transport`, for at most `time`; `nonce` is random, and `offers` are
+/// those in the opening.
 pub(crate) fn connect<T: Transport>(
     transport: &mut T,
     opening: &Opening<'_>,
     nonce: [u8; 16],
+    offers: &[Offer],
     time: Duration,
 ) -> Result<Opened, ConnectError> {
     let mut exchange = Exchange::start(transport, time);
@@ -50,15 +55,19 @@ pub(crate) fn connect<T: Transport>(
         match handshake.receive(opening, received, &mut headers) {
             Ok(Status::Partial) => None,
             Ok(Status::Complete { value, consumed }) => {
-                Some(Ok((value.protocol().map(str::to_owned), consumed)))
+                let protocol = value.protocol().map(str::to_owned);
+                let agreed = Offer::check(offers, value.extensions());
+                let opened = agreed.map(|agreed| (protocol, agreed, consumed));
+                Some(opened.map_err(ConnectError::from))
             }
             Err(bad) => Some(Err(ConnectError::from(bad))),
         }
     })?;
-    let (protocol, consumed) = verdict?;
+    let (protocol, agreed, consumed) = verdict?;
     received.drain(..consumed.min(received.len()));
     Ok(Opened {
         protocol,
+        agreed,
         behind: received,
     })
 }
@@ -170,7 +179,7 @@ mod tests {
     fn a_server_that_trickles_its_head_is_given_up_in_time() {
         let (error, elapsed) = against_a_trickle(b"HTTP/1.1 101 \r\n", |socket| {
             let opening = Opening::new("a", "/");
-            connect(socket, &opening, [0; 16], TIME)
+            connect(socket, &opening, [0; 16], &[], TIME)
                 .map(|_| ())
                 .unwrap_err()
         });

@@ -5,6 +5,7 @@ use std::io;
 
 use campanile_core::{
     conn::{Buffered, Client, CloseCause, Config, Events, MaskSource, Role, SendError, Server},
+    deflate::{Agreed, Settings},
     handshake::{HANDSHAKE_TIME, Limits, Opening},
     wire::{CloseCode, Kind},
 };
@@ -36,6 +37,24 @@ impl<T: Transport> Stream<T, Server> {
     pub fn accept(transport: T, config: &Config) -> Result<Self, Refused> {
         let clock = Clock::start();
         let conn = Buffered::accept(config, Limits::DEFAULT, clock.now());
+        Self::open(transport, conn, clock)
+    }
+
+    /// The same, and compresses with whoever offers to (RFC 7692), as far as `settings` allow.
+    ///
+    /// # Errors
+    /// Why there is no connection; the client has been told, as far as it listened.
+    pub fn accept_deflating(
+        transport: T,
+        config: &Config,
+        settings: &Settings,
+    ) -> Result<Self, Refused> {
+        let clock = Clock::start();
+        let conn = Buffered::accept_deflating(config, Limits::DEFAULT, settings, clock.now());
+        Self::open(transport, conn, clock)
+    }
+
+    fn open(transport: T, conn: Buffered<Server>, clock: Clock) -> Result<Self, Refused> {
         let mut stream = Self {
             transport,
             protocol: None,
@@ -69,13 +88,38 @@ impl<T: Transport, M: MaskSource> Stream<T, Client<M>> {
         mut masks: M,
         config: &Config,
     ) -> Result<Self, ConnectError> {
-        let mut nonce = [0; 16];
-        for part in nonce.as_chunks_mut().0 {
-            *part = masks.next_mask();
-        }
-        let opened = opening::connect(&mut transport, opening, nonce, HANDSHAKE_TIME)?;
+        let nonce = nonce(&mut masks);
+        let opened = opening::connect(&mut transport, opening, nonce, &[], HANDSHAKE_TIME)?;
         let mut stream = Self::new(transport, Client(masks), config, &opened.behind);
         stream.protocol = opened.protocol;
+        Ok(stream)
+    }
+
+    /// The same, and offers to compress (RFC 7692) as `settings` say; [`deflate`](Self::deflate) says
+    /// what came of it. The offer takes the place of [`Opening::extensions`].
+    ///
+    /// # Errors
+    /// Why there is no connection. A server that agrees to what was not offered is one reason.
+    pub fn connect_deflating(
+        mut transport: T,
+        opening: &Opening<'_>,
+        mut masks: M,
+        config: &Config,
+        settings: &Settings,
+    ) -> Result<Self, ConnectError> {
+        let offer = settings.offer();
+        let text = offer.text();
+        let opening = Opening {
+            extensions: Some(&text),
+            ..*opening
+        };
+        let nonce = nonce(&mut masks);
+        let opened = opening::connect(&mut transport, &opening, nonce, &[offer], HANDSHAKE_TIME)?;
+        let mut stream = Self::new(transport, Client(masks), config, &opened.behind);
+        stream.protocol = opened.protocol;
+        if let Some(agreed) = opened.agreed {
+            stream.conn.enable_deflate(&agreed, settings, config);
+        }
         Ok(stream)
     }
 
@@ -174,6 +218,12 @@ impl<T: Transport, R: Role> Stream<T, R> {
         self.conn.close(code, reason, self.clock.now())
     }
 
+    /// How messages are compressed; `None` if they are not.
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Agreed> {
+        self.conn.deflate()
+    }
+
     /// What ended the connection, or is ending it.
     #[must_use]
     pub const fn closed_by(&self) -> Option<CloseCause> {
@@ -191,4 +241,13 @@ impl<T: Transport, R: Role> Stream<T, R> {
         }
         Ok(())
     }
+}
+
+/// The random bytes of a handshake.
+fn nonce(masks: &mut impl MaskSource) -> [u8; 16] {
+    let mut nonce = [0; 16];
+    for part in nonce.as_chunks_mut().0 {
+        *part = masks.next_mask();
+    }
+    nonce
 }

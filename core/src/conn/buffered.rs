@@ -9,6 +9,11 @@ use crate::{
     wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
 };
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{Agreed, Settings};
+
+#[cfg(feature = "deflate")]
+use super::inflating::{Deflating, Inflating};
 use super::{
     CloseCause, Config, Connection, Events, Input, OpeningError, Role, SendError, Server, Transmit,
     incoming::Incoming, opening::Opening,
@@ -43,6 +48,11 @@ pub struct Buffered<R: Role> {
     /// As long as this is there, `conn` stands in for the connection to come: it hears and says
     /// nothing.
     opening: Option<Box<Opening<R>>>,
+    /// Where compression was agreed on.
+    #[cfg(feature = "deflate")]
+    inflating: Option<Box<Inflating>>,
+    #[cfg(feature = "deflate")]
+    agreed: Option<Agreed>,
 }
 
 impl Buffered<Server> {
@@ -71,7 +81,30 @@ impl Buffered<Server> {
             incoming: Incoming::none(),
             outgoing: Outgoing::default(),
             opening: Some(Box::new(Opening::new(Server, config, limits, now))),
+            #[cfg(feature = "deflate")]
+            inflating: None,
+            #[cfg(feature = "deflate")]
+            agreed: None,
         }
+    }
+
+    /// The same for a server that compresses with whoever offers to (RFC 7692; feature `deflate`).
+    /// Messages are inflated and deflated on the way; nothing else changes, but that after events were
+    /// handed out [`is_understood`](Self::is_understood) may say no until they are asked for again:
+    /// what they inflated to has filled the buffer.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn accept_deflating(
+        config: &Config,
+        limits: Limits,
+        settings: &Settings,
+        now: Instant,
+    ) -> Self {
+        let mut accepting = Self::accept(config, limits, now);
+        if let Some(opening) = &mut accepting.opening {
+            opening.deflate = Some(*settings);
+        }
+        accepting
     }
 }
 
@@ -85,7 +118,29 @@ impl<R: Role> Buffered<R> {
             incoming: Incoming::new(behind),
             outgoing: Outgoing::default(),
             opening: None,
+            #[cfg(feature = "deflate")]
+            inflating: None,
+            #[cfg(feature = "deflate")]
+            agreed: None,
         }
+    }
+
+    /// Compression was `agreed` on in the opening handshake that came before [`new`](Self::new), with
+    /// these `settings` on our side; `config` is the same as there (RFC 7692; feature `deflate`). Call
+    /// it before anything else; [`accept_deflating`](Buffered::accept_deflating) does so itself.
+    #[cfg(feature = "deflate")]
+    pub fn enable_deflate(&mut self, agreed: &Agreed, settings: &Settings, config: &Config) {
+        self.conn.enable_deflate();
+        self.agreed = Some(*agreed);
+        self.inflating = Some(Box::new(Inflating::new::<R>(agreed, settings, config)));
+        self.outgoing.deflating = Some(Box::new(Deflating::new::<R>(agreed, settings)));
+    }
+
+    /// How messages are compressed; `None` if they are not (feature `deflate`).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Agreed> {
+        self.agreed
     }
 
     /// Whether the opening handshake is done. It stays so when the connection ends.
@@ -212,8 +267,14 @@ impl<R: Role> Buffered<R> {
         if let Some(opening) = self.opening.take() {
             self.opening = self.opened(opening, now);
         }
-        self.incoming
-            .events(&mut self.conn, &mut self.outgoing, whole, now)
+        self.incoming.events(
+            &mut self.conn,
+            &mut self.outgoing,
+            #[cfg(feature = "deflate")]
+            self.inflating.as_deref_mut(),
+            whole,
+            now,
+        )
     }
 
     /// Goes on with the opening handshake; gives it back unless it is done.
@@ -230,7 +291,14 @@ impl<R: Role> Buffered<R> {
             Some((response, Some(behind))) => {
                 self.outgoing.bytes.extend_from_slice(response);
                 self.incoming = Incoming::new(behind);
-                self.conn = Connection::new(opening.role, &opening.config, now);
+                #[cfg(feature = "deflate")]
+                let deflate = opening.agreed.zip(opening.deflate);
+                let config = opening.config;
+                self.conn = Connection::new(opening.role, &config, now);
+                #[cfg(feature = "deflate")]
+                if let Some((agreed, settings)) = deflate {
+                    self.enable_deflate(&agreed, &settings, &config);
+                }
                 None
             }
         }
@@ -239,6 +307,10 @@ impl<R: Role> Buffered<R> {
     /// Gives back the memory that a large message took; does nothing in the middle of one.
     pub fn release(&mut self) {
         self.incoming.release();
+        #[cfg(feature = "deflate")]
+        if let Some(inflating) = &mut self.inflating {
+            inflating.release();
+        }
     }
 
     /// Queues a whole message. A text must be UTF-8 (RFC 6455 section 5.6), which is not checked. The
@@ -281,6 +353,18 @@ impl<R: Role> Buffered<R> {
             bytes.drain(..*written); // less than was written is moved
             *written = 0;
         }
+    }
+
+    /// How many bytes there are for what is inflated, and whether there is a codec.
+    #[cfg(all(test, feature = "deflate"))]
+    pub(super) fn memory_for_compression(&self) -> (usize, bool) {
+        let inflating = self.inflating.as_ref().map(|inflating| inflating.memory());
+        let (bytes, inflater) = inflating.unwrap_or_default();
+        let deflating = self.outgoing.deflating.as_ref();
+        (
+            bytes,
+            inflater || deflating.is_some_and(|deflating| deflating.holds_memory()),
+        )
     }
 
     #[cfg(test)]
@@ -336,6 +420,8 @@ impl<R: Role> fmt::Debug for Buffered<R> {
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
     written: usize,
+    #[cfg(feature = "deflate")]
+    deflating: Option<Box<Deflating>>,
     shut_down: bool,
     /// Whether the driver knows that.
     told: bool,
@@ -349,12 +435,33 @@ impl Outgoing {
         kind: Kind,
         payload: &[u8],
     ) -> Result<(), SendError> {
+        #[cfg(feature = "deflate")]
+        if let Some(deflating) = &mut self.deflating
+            && let Some(deflated) = deflating.deflate(conn, payload)?
+        {
+            return self.append(deflated.len(), |room| {
+                let frame = conn.encode_deflated(kind, &deflated, true, room)?;
+                Ok(frame.len())
+            });
+        }
+        self.append(payload.len(), |room| {
+            let frame = conn.encode(kind, payload, true, room)?;
+            Ok(frame.len())
+        })
+    }
+
+    /// Appends a frame whose payload has `len` bytes; `encode` answers the length of the frame.
+    #[inline]
+    fn append(
+        &mut self,
+        len: usize,
+        encode: impl FnOnce(&mut [u8]) -> Result<usize, SendError>,
+    ) -> Result<(), SendError> {
         let start = self.bytes.len();
-        let room = MAX_HEAD.saturating_add(payload.len());
+        let room = MAX_HEAD.saturating_add(len);
         self.bytes.resize(start.saturating_add(room), 0);
         let room = self.bytes.get_mut(start..).unwrap_or_default();
-        let sent = conn.encode(kind, payload, true, room);
-        let sent = sent.map(|frame| frame.len());
+        let sent = encode(room);
         self.bytes.truncate(start.saturating_add(sent.unwrap_or(0)));
         sent.map(|_| ())
     }

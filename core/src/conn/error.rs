@@ -46,6 +46,9 @@ pub enum Violation {
     /// Pings and Pongs faster than [`Config::control_rate`](super::Config::control_rate): close code
     /// 1008 (section 10.4).
     ControlFlood,
+    /// A rule of compression (feature `deflate`), which says its close code.
+    #[cfg(feature = "deflate")]
+    Deflate(crate::deflate::Fault),
 }
 
 impl Violation {
@@ -68,6 +71,8 @@ impl Violation {
             Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments | Self::ControlFlood => CloseCode::POLICY_VIOLATION,
+            #[cfg(feature = "deflate")]
+            Self::Deflate(fault) => fault.close_code(),
         }
     }
 
@@ -92,6 +97,8 @@ impl Violation {
             Self::MessageTooBig => "the message is larger than is accepted here",
             Self::TooManyFragments => "the message has more fragments than are accepted here",
             Self::ControlFlood => "too many control frames in a short time",
+            #[cfg(feature = "deflate")]
+            Self::Deflate(fault) => fault.reason(),
         }
     }
 }
@@ -146,6 +153,9 @@ pub enum SendError {
     },
     /// More than a control frame can carry: 125 bytes, or 123 for a close reason.
     PayloadTooLong,
+    /// Compression was not agreed on (feature `deflate`): send the message as it is.
+    #[cfg(feature = "deflate")]
+    NotAgreed,
 }
 
 impl fmt::Display for SendError {
@@ -159,6 +169,8 @@ impl fmt::Display for SendError {
             Self::PayloadTooLong => {
                 f.write_str("a control frame carries at most 125 bytes, a close reason 123")
             }
+            #[cfg(feature = "deflate")]
+            Self::NotAgreed => f.write_str("compression was not agreed on for this connection"),
         }
     }
 }

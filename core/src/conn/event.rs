@@ -12,6 +12,11 @@ use super::Violation;
 pub enum Event<'b> {
     /// A piece of a message (sections 5.4 and 5.6); an [`Assembler`](super::Assembler) makes it whole.
     Data(Data<'b>),
+    /// A piece of a compressed message, as it came; an [`Inflater`](crate::deflate::Inflater) makes
+    /// pieces of a message of it, whose text is not checked yet. Only where compression was agreed on
+    /// (feature `deflate`; [`Connection::enable_deflate`](super::Connection::enable_deflate)).
+    #[cfg(feature = "deflate")]
+    Deflated(Data<'b>),
     /// A Ping and its payload, at most 125 bytes (section 5.5.2);
     /// [`poll_transmit`](super::Connection::poll_transmit) has the answer.
     Ping(&'b [u8]),

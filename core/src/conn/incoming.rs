@@ -6,6 +6,8 @@ use core::{fmt, mem, ops::Range};
 
 use crate::{Instant, wire::ClosePayload, wire::Kind};
 
+#[cfg(feature = "deflate")]
+use super::inflating::{Inflating, Inflation, Outcome, Pending};
 use super::{
     BUFFER, Connection, Data, Event, Input, Role, SendError, Violation, buffered::Outgoing,
 };
@@ -28,6 +30,9 @@ pub(super) struct Incoming {
     part: Option<Part>,
     unread: Range<usize>,
     understood: bool,
+    /// Bytes in front of the unread ones that are to be inflated.
+    #[cfg(feature = "deflate")]
+    pending: Option<Pending>,
 }
 
 /// What there is of a message that is to be handed out whole.
@@ -49,6 +54,8 @@ impl Incoming {
             part: None,
             unread: 0..behind.len(),
             understood: behind.is_empty(),
+            #[cfg(feature = "deflate")]
+            pending: None,
         }
     }
 
@@ -59,6 +66,8 @@ impl Incoming {
             part: None,
             unread: 0..0,
             understood: true,
+            #[cfg(feature = "deflate")]
+            pending: None,
         }
     }
 
@@ -156,6 +165,10 @@ impl Incoming {
 
     /// Where what is kept begins.
     fn start(&self) -> usize {
+        #[cfg(feature = "deflate")]
+        if let Some(pending) = self.pending {
+            return pending.start;
+        }
         self.part.map_or(self.unread.start, |part| part.start)
     }
 
@@ -171,12 +184,18 @@ impl Incoming {
             part.start = 0;
             part.end = part.end.saturating_sub(start);
         }
+        #[cfg(feature = "deflate")]
+        if let Some(pending) = &mut self.pending {
+            pending.start = 0;
+            pending.end = pending.end.saturating_sub(start);
+        }
     }
 
     pub(super) fn events<'a, R: Role>(
         &'a mut self,
         conn: &'a mut Connection<R>,
         outgoing: &'a mut Outgoing,
+        #[cfg(feature = "deflate")] inflating: Option<&'a mut Inflating>,
         whole: bool,
         now: Instant,
     ) -> Events<'a, R> {
@@ -185,19 +204,43 @@ impl Incoming {
             part,
             unread,
             understood,
+            #[cfg(feature = "deflate")]
+            pending,
         } = self;
         let base = part.map_or(unread.start, |part| part.start);
+        #[cfg(feature = "deflate")]
+        let (buffer, inflation) = {
+            // Where something is pending, no part is kept.
+            let start = pending.map_or(0, |pending| pending.start);
+            let end = base.min(buffer.len());
+            let (front, behind) = buffer.split_at_mut(end);
+            let data = pending.map(|pending| Data {
+                kind: pending.kind,
+                bytes: front.get_mut(start..).unwrap_or_default(),
+                first: pending.first,
+                last: pending.last,
+            });
+            (
+                behind,
+                inflating.map(|inflating| inflating.start(pending, data)),
+            )
+        };
+        #[cfg(not(feature = "deflate"))]
+        let buffer = buffer.get_mut(base..).unwrap_or_default();
+        let unread_len = unread.end.saturating_sub(base);
         Events {
             conn,
             outgoing,
             whole,
             now,
-            buffer: buffer.get_mut(base..unread.end).unwrap_or_default(),
+            buffer: buffer.get_mut(..unread_len).unwrap_or_default(),
             base,
             next: unread.start.saturating_sub(base),
             part,
             unread,
             understood,
+            #[cfg(feature = "deflate")]
+            inflation,
         }
     }
 }
@@ -221,6 +264,9 @@ pub struct Events<'a, R: Role> {
     part: &'a mut Option<Part>,
     unread: &'a mut Range<usize>,
     understood: &'a mut bool,
+    /// Where compression was agreed on.
+    #[cfg(feature = "deflate")]
+    inflation: Option<Inflation<'a>>,
 }
 
 impl<R: Role> Events<'_, R> {
@@ -235,7 +281,17 @@ impl<R: Role> Events<'_, R> {
 
 /// An event without its bytes, which are the last ones that were consumed.
 enum Heard {
-    Data { kind: Kind, first: bool, last: bool },
+    Data {
+        kind: Kind,
+        first: bool,
+        last: bool,
+    },
+    #[cfg(feature = "deflate")]
+    Deflated {
+        kind: Kind,
+        first: bool,
+        last: bool,
+    },
     Ping,
     Pong,
     Close,
@@ -246,6 +302,18 @@ impl<'a, R: Role> Iterator for Events<'a, R> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
+        #[cfg(feature = "deflate")]
+        if self.inflation.is_some() {
+            return self.next_inflated();
+        }
+        self.next_as_it_came()
+    }
+}
+
+impl<'a, R: Role> Events<'a, R> {
+    /// The next event; messages that are compressed as they came.
+    #[inline(always)]
+    fn next_as_it_came(&mut self) -> Option<Result<Event<'a>, Violation>> {
         if self.part.is_none() {
             let mut input = Input::new(mem::take(&mut self.buffer));
             let message = self.conn.receive_message(&mut input, self.now);
@@ -268,9 +336,49 @@ impl<'a, R: Role> Iterator for Events<'a, R> {
             self.next_chunk()
         }
     }
-}
 
-impl<'a, R: Role> Events<'a, R> {
+    /// The next event where compression was agreed on. What there is to inflate comes before the
+    /// bytes behind it.
+    #[cfg(feature = "deflate")]
+    #[inline(never)]
+    fn next_inflated(&mut self) -> Option<Result<Event<'a>, Violation>> {
+        loop {
+            let hears = self.conn.state().hears();
+            let inflation = self.inflation.as_mut()?;
+            if !hears {
+                // A message that the peer has not ended before its Close is none.
+                inflation.forget();
+            } else if !self.whole
+                && let Some(part) = inflation.take_part()
+            {
+                return Some(Ok(Event::Data(part)));
+            }
+            match inflation.advance(self.whole) {
+                Outcome::Piece(piece) => return Some(Ok(Event::Data(piece))),
+                Outcome::NoRoom => {
+                    *self.understood = false;
+                    return None;
+                }
+                Outcome::Broken(violation) => {
+                    let mut input = Input::new(mem::take(&mut self.buffer));
+                    self.conn.violate(violation, &mut input, self.now);
+                    self.outgoing.transmit(self.conn, &mut input);
+                    self.skip(input);
+                    *self.understood = true;
+                    return Some(Err(violation));
+                }
+                Outcome::Done => {}
+            }
+            match self.next_as_it_came()? {
+                Ok(Event::Deflated(data)) => {
+                    let end = self.base;
+                    self.inflation.as_mut()?.begin(data, end);
+                }
+                event => return Some(event),
+            }
+        }
+    }
+
     /// The next event, messages as they come.
     #[inline(never)]
     fn next_chunk(&mut self) -> Option<Result<Event<'a>, Violation>> {
@@ -320,6 +428,11 @@ impl<'a, R: Role> Events<'a, R> {
                     let (kind, first, last) = (*kind, *first, *last);
                     (Heard::Data { kind, first, last }, bytes.len())
                 }
+                #[cfg(feature = "deflate")]
+                Ok(Some(Event::Deflated(data))) => {
+                    let (kind, first, last) = (data.kind, data.first, data.last);
+                    (Heard::Deflated { kind, first, last }, data.bytes.len())
+                }
                 Ok(Some(Event::Ping(payload))) => (Heard::Ping, payload.len()),
                 Ok(Some(Event::Pong(payload))) => (Heard::Pong, payload.len()),
                 Ok(Some(Event::Close(payload))) => (Heard::Close, close_len(payload.as_ref())),
@@ -348,6 +461,13 @@ impl<'a, R: Role> Events<'a, R> {
                     *self.part = None;
                     Event::Data(self.hand_out_part(part, true))
                 }
+                #[cfg(feature = "deflate")]
+                Heard::Deflated { kind, first, last } => Event::Deflated(Data {
+                    kind,
+                    bytes: self.hand_out(bytes),
+                    first,
+                    last,
+                }),
                 Heard::Ping => Event::Ping(self.hand_out_control(bytes)),
                 Heard::Pong => Event::Pong(self.hand_out_control(bytes)),
                 // It was parsed before, so it is no error.

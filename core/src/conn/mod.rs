@@ -13,6 +13,8 @@ mod error;
 mod event;
 #[cfg(feature = "alloc")]
 mod incoming;
+#[cfg(all(feature = "alloc", feature = "deflate"))]
+mod inflating;
 mod input;
 mod masks;
 #[cfg(feature = "alloc")]
@@ -92,6 +94,9 @@ pub struct Connection<R: Role> {
     close_frame: CloseFrame,
     transport: Transport,
     timers: Timers,
+    /// Whether compression was agreed on.
+    #[cfg(feature = "deflate")]
+    deflate: bool,
 }
 
 /// How much of a payload is gone through twice at once, to mask it and to check or to copy it: both
@@ -134,7 +139,17 @@ impl<R: Role> Connection<R> {
             close_frame: CloseFrame::NotDue,
             transport: Transport::Up,
             timers: Timers::new(&config, now),
+            #[cfg(feature = "deflate")]
+            deflate: false,
         }
+    }
+
+    /// Compression was agreed on in the opening handshake: messages may come as
+    /// [`Event::Deflated`], and be sent with [`encode_deflated`](Self::encode_deflated) (RFC 7692;
+    /// feature `deflate`). Before this, RSV1 is a reserved bit like the others.
+    #[cfg(feature = "deflate")]
+    pub const fn enable_deflate(&mut self) {
+        self.deflate = true;
     }
 
     /// The transport has delivered its last byte: the connection is over, at once (section 7.1.4).

@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{Agreed, Settings};
+
 use super::Config;
 
 /// How much is read at once before the head is complete: most heads are shorter, and who says
@@ -91,6 +94,11 @@ pub(crate) struct Opening<R> {
     /// For the connection to come.
     pub(super) role: R,
     pub(super) config: Config,
+    /// Whether to compress, and how.
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<Settings>,
+    #[cfg(feature = "deflate")]
+    pub(super) agreed: Option<Agreed>,
     handshake: ServerHandshake,
     limits: Limits,
     buffer: Vec<u8>,
@@ -124,6 +132,10 @@ impl<R> Opening<R> {
         Self {
             role,
             config: *config,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            #[cfg(feature = "deflate")]
+            agreed: None,
             handshake: ServerHandshake::new(limits),
             limits,
             buffer: Vec::new(),
@@ -209,7 +221,21 @@ impl<R> Opening<R> {
         }
         self.understood = true;
         let received = self.buffer.get(..self.filled).unwrap_or_default();
-        let (error, response) = match self.handshake.answer_as(received, out, judge) {
+        let answer = self.handshake.answer_with(received, out, |request| {
+            let verdict = judge(request);
+            #[cfg(feature = "deflate")]
+            let extensions = match (&verdict, &self.deflate) {
+                (Verdict::Accept(_), Some(deflate)) => {
+                    self.agreed = deflate.answer(request.extensions());
+                    self.agreed.map(|agreed| agreed.response())
+                }
+                _ => None,
+            };
+            #[cfg(not(feature = "deflate"))]
+            let extensions = None::<&str>;
+            (verdict, extensions)
+        });
+        let (error, response) = match answer {
             Answer::Partial => return None,
             Answer::Accepted { consumed, response } => {
                 let behind = received.get(consumed..).unwrap_or_default();

@@ -5,10 +5,13 @@ use core::mem;
 use crate::{
     Instant,
     wire::{
-        ClosePayload, Decoded, FrameHead, Kind, OpCode, Utf8Validator, apply_mask, decode,
-        decode_message,
+        ClosePayload, Decoded, FrameHead, Kind, OpCode, Utf8Validator, apply_mask, decode_message,
+        decode_with,
     },
 };
+
+#[cfg(feature = "deflate")]
+use crate::{deflate::Fault, wire::RSV1};
 
 use super::{
     BLOCK, CloseCause, Connection, Data, Event, Input, Role, State, Violation, config::Compact,
@@ -39,6 +42,9 @@ pub(super) struct Receiving {
     found: Option<Violation>,
     /// How many bytes of the input were left over last time: they are no news.
     seen: u16,
+    /// Whether the current message is compressed.
+    #[cfg(feature = "deflate")]
+    deflated: bool,
 }
 
 impl Receiving {
@@ -55,11 +61,31 @@ impl Receiving {
             first: false,
             found: None,
             seen: 0,
+            #[cfg(feature = "deflate")]
+            deflated: false,
         }
     }
 
+    /// Whether the current message is compressed: its bytes are for an inflater, which checks its text
+    /// and its size.
+    #[cfg(feature = "deflate")]
+    const fn is_deflated(&self) -> bool {
+        self.deflated
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    const fn is_deflated(&self) -> bool {
+        let _ = self;
+        false
+    }
+
     /// Enters a data frame: section 5.4, and the limits.
-    fn enter(&mut self, head: &FrameHead, config: &Compact) -> Result<(), Violation> {
+    fn enter(
+        &mut self,
+        head: &FrameHead,
+        deflated: bool,
+        config: &Compact,
+    ) -> Result<(), Violation> {
         let kind = match (head.opcode, self.message) {
             (OpCode::Continuation, None) => return Err(Violation::UnexpectedContinuation),
             (OpCode::Text | OpCode::Binary, Some(_)) => {
@@ -75,13 +101,23 @@ impl Receiving {
             self.fragments = 0;
             self.utf8 = Utf8Validator::new();
             self.first = true;
+            #[cfg(feature = "deflate")]
+            {
+                self.deflated = deflated;
+            }
+            let _ = deflated;
         }
         self.fragments = self.fragments.saturating_add(1);
         if self.fragments > config.max_fragments {
             return Err(Violation::TooManyFragments);
         }
         self.message_len = self.message_len.saturating_add(head.payload_len);
-        if self.message_len > config.max_message {
+        let most = if self.is_deflated() {
+            most_deflated(config.max_message)
+        } else {
+            config.max_message
+        };
+        if self.message_len > most {
             return Err(Violation::MessageTooBig);
         }
         self.message = Some(kind);
@@ -98,12 +134,14 @@ impl Receiving {
         input: &mut Input<'b>,
         masked: bool,
     ) -> Result<Data<'b>, Violation> {
+        let unchecked = self.is_deflated().then_some(Kind::Binary);
         let len = usize::try_from(self.frame_left).unwrap_or(usize::MAX);
         let bytes = input.front(len);
         let len = bytes.len();
         self.frame_left = self.frame_left.saturating_sub(len as u64);
         let last = self.fin && self.frame_left == 0;
-        let checked = unmask(kind, bytes, last, masked, &mut self.mask, &mut self.utf8);
+        let content = unchecked.unwrap_or(kind);
+        let checked = unmask(content, bytes, last, masked, &mut self.mask, &mut self.utf8);
         if last {
             self.message = None;
         }
@@ -151,6 +189,15 @@ impl Receiving {
         self.control_due = due.after_micros(each);
         Ok(())
     }
+}
+
+/// How many bytes a compressed message may have so that it does not become too large. What cannot be
+/// compressed becomes a little larger: by 5 bytes in 64 KiB with blocks that are not compressed, by an
+/// eighth with a compressor that has none.
+const fn most_deflated(max_message: u64) -> u64 {
+    max_message
+        .saturating_add(max_message / 8)
+        .saturating_add(64)
 }
 
 /// Unmasks a piece of a payload in place and, in a text, checks it (section 8.1).
@@ -301,7 +348,11 @@ impl<R: Role> Connection<R> {
         else {
             return false;
         };
-        if cfg!(not(feature = "fast")) || receiving.first || receiving.frame_left <= len {
+        if cfg!(not(feature = "fast"))
+            || receiving.first
+            || receiving.frame_left <= len
+            || receiving.is_deflated()
+        {
             return false;
         }
         let (mut key, mut utf8) = (receiving.mask, receiving.utf8);
@@ -371,14 +422,15 @@ impl<R: Role> Connection<R> {
                 }
                 return self.chunk(kind, input).map(Some);
             }
-            let (head, len) = match decode(input.rest(), R::PEER_MASKING)? {
+            let (allowed, deflated) = self.reserved_bits(input.rest())?;
+            let (head, len) = match decode_with(input.rest(), R::PEER_MASKING, allowed)? {
                 Decoded::NeedMore(_) => return Ok(None),
                 Decoded::Done { head, len } => (head, len),
             };
             if head.opcode.is_control() {
                 return self.control(&head, len, input, now);
             }
-            self.receiving.enter(&head, &self.config)?;
+            self.receiving.enter(&head, deflated, &self.config)?;
             input.take(len);
             // The end of a message is told even if its last frame is empty; other empty frames
             // mean nothing.
@@ -392,9 +444,48 @@ impl<R: Role> Connection<R> {
     }
 
     fn chunk<'b>(&mut self, kind: Kind, input: &mut Input<'b>) -> Result<Event<'b>, Violation> {
-        self.receiving
-            .chunk(kind, input, R::IS_SERVER)
-            .map(Event::Data)
+        let data = self.receiving.chunk(kind, input, R::IS_SERVER)?;
+        #[cfg(feature = "deflate")]
+        if self.receiving.deflated {
+            return Ok(Event::Deflated(data));
+        }
+        Ok(Event::Data(data))
+    }
+
+    /// The reserved bits that may be set in the head at the front of `bytes`, and whether it begins a
+    /// compressed message.
+    #[cfg(feature = "deflate")]
+    fn reserved_bits(&self, bytes: &[u8]) -> Result<(u8, bool), Violation> {
+        let first = bytes.first().copied().unwrap_or_default();
+        if !self.deflate || first & RSV1 == 0 {
+            return Ok((0, false));
+        }
+        // RFC 7692, section 6.1: on the first frame of a message and on no other. What is no frame at
+        // all is found next.
+        match OpCode::from_bits(first & 0x0F) {
+            Some(OpCode::Text | OpCode::Binary) => Ok((RSV1, true)),
+            None => Ok((RSV1, false)),
+            Some(OpCode::Continuation | OpCode::Close | OpCode::Ping | OpCode::Pong) => {
+                Err(Violation::Deflate(Fault::MisplacedRsv1))
+            }
+        }
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    #[expect(clippy::unnecessary_wraps, reason = "with compression it may be wrong")]
+    const fn reserved_bits(&self, _: &[u8]) -> Result<(u8, bool), Violation> {
+        Ok((0, false))
+    }
+
+    /// The peer broke a rule that only the driver can see: an
+    /// [`Inflater`](crate::deflate::Inflater) found it in what came last. `input` is the one last
+    /// received from, whose rest is swallowed. The Close frame is queued as if
+    /// [`receive`](Self::receive) had found it (feature `deflate`).
+    #[cfg(feature = "deflate")]
+    pub fn violate(&mut self, violation: Violation, input: &mut Input<'_>, now: Instant) {
+        if self.state.hears() {
+            self.fail(violation, input, now);
+        }
     }
 
     /// A control frame is taken when it is whole: the caller's buffer keeps it until then.

@@ -8,6 +8,9 @@ use crate::{
     },
 };
 
+#[cfg(feature = "deflate")]
+use crate::wire::RSV1;
+
 use super::{
     Client, CloseCause, CloseFrame, Connection, MaskSource, Role, SendError, Server, state::Signal,
 };
@@ -46,6 +49,32 @@ impl<R: Role> Connection<R> {
         let opcode = self.next_opcode(kind)?;
         let frame = put_frame(opcode, payload, last, self.role.next_mask(), out)?;
         self.sent(kind, last);
+        Ok(frame)
+    }
+
+    /// Writes a frame of a compressed message into `out`, as [`encode`](Self::encode) does one of a
+    /// plain message; `payload` is what a `Deflater` made of the message or of a piece of it (feature
+    /// `deflate`). All frames of a compressed message are to be encoded with this.
+    ///
+    /// # Errors
+    /// As for [`encode`](Self::encode), and [`SendError::NotAgreed`].
+    #[cfg(feature = "deflate")]
+    pub fn encode_deflated<'o>(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+        out: &'o mut [u8],
+    ) -> Result<&'o mut [u8], SendError> {
+        if !self.deflate {
+            return Err(SendError::NotAgreed);
+        }
+        let begins = self.sending.is_none();
+        let frame = self.encode(kind, payload, last, out)?;
+        // RFC 7692, section 6.1.
+        if begins && let Some(first) = frame.first_mut() {
+            *first |= RSV1;
+        }
         Ok(frame)
     }
 
@@ -172,6 +201,26 @@ impl Connection<Server> {
         Ok(head(opcode, len, last, None).encode())
     }
 
+    /// The head of a frame of a compressed message, as [`head`](Self::head) for a plain one (feature
+    /// `deflate`).
+    ///
+    /// # Errors
+    /// [`SendError::Closing`], [`SendError::Unfinished`] or [`SendError::NotAgreed`].
+    #[cfg(feature = "deflate")]
+    pub fn deflated_head(
+        &mut self,
+        kind: Kind,
+        len: u64,
+        last: bool,
+    ) -> Result<EncodedHead, SendError> {
+        if !self.deflate {
+            return Err(SendError::NotAgreed);
+        }
+        let begins = self.sending.is_none();
+        let head = self.head(kind, len, last)?;
+        Ok(if begins { head.with_rsv1() } else { head })
+    }
+
     /// Whether a prepared frame may be sent now, and its bytes.
     ///
     /// # Errors
@@ -227,6 +276,14 @@ impl<'p> Prepared<'p> {
     #[must_use]
     pub fn head(kind: Kind, len: u64) -> EncodedHead {
         head(kind.into(), len, true, None).encode()
+    }
+
+    /// The same for a compressed message (feature `deflate`); the `len` bytes of its payload are what a
+    /// `Deflater` makes. Only for connections that have agreed on compression.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflated_head(kind: Kind, len: u64) -> EncodedHead {
+        Self::head(kind, len).with_rsv1()
     }
 
     /// The whole frame.

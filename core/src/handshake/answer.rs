@@ -1,5 +1,7 @@
 //! The whole answer to a request.
 
+use core::ops::Deref;
+
 use super::{
     BadRequest, DEFAULT_HEADERS, EMPTY_HEADER, RESPONSE_BYTES, Refusal, Reply, Request,
     ServerHandshake, Status, accept, refuse, reject,
@@ -69,19 +71,39 @@ impl ServerHandshake {
         out: &'o mut [u8; RESPONSE_BYTES],
         judge: impl for<'b> FnOnce(&Request<'_, 'b>) -> Verdict<'b>,
     ) -> Answer<'o> {
+        self.answer_with(received, out, |request| (judge(request), None::<&str>))
+    }
+
+    /// The same with extensions that the verdict cannot borrow, of at most 512 bytes.
+    #[inline]
+    pub(crate) fn answer_with<'o, T: Deref<Target = str>>(
+        &mut self,
+        received: &[u8],
+        out: &'o mut [u8; RESPONSE_BYTES],
+        judge: impl for<'b> FnOnce(&Request<'_, 'b>) -> (Verdict<'b>, Option<T>),
+    ) -> Answer<'o> {
         let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
         match self.receive(received, &mut headers) {
             Ok(Status::Partial) => Answer::Partial,
-            Ok(Status::Complete { value, consumed }) => match judge(&value) {
-                Verdict::Accept(reply) => Answer::Accepted {
-                    consumed,
-                    response: accept(&value, &reply, out).unwrap_or_default(),
-                },
-                Verdict::Refuse(refusal) => Answer::Declined {
-                    status: refusal.status,
-                    response: refuse(&refusal, out).unwrap_or_default(),
-                },
-            },
+            Ok(Status::Complete { value, consumed }) => {
+                let (verdict, extensions) = judge(&value);
+                match verdict {
+                    Verdict::Accept(reply) => {
+                        let reply = Reply {
+                            extensions: extensions.as_deref().or(reply.extensions),
+                            ..reply
+                        };
+                        Answer::Accepted {
+                            consumed,
+                            response: accept(&value, &reply, out).unwrap_or_default(),
+                        }
+                    }
+                    Verdict::Refuse(refusal) => Answer::Declined {
+                        status: refusal.status,
+                        response: refuse(&refusal, out).unwrap_or_default(),
+                    },
+                }
+            }
             Err(bad) => Answer::Refused {
                 bad,
                 // It cannot be empty: all fit, as the constant says.

@@ -23,8 +23,9 @@ pub struct Opening<'a> {
     pub origin: Option<&'a str>,
     /// The subprotocols on offer, the favourite first.
     pub protocols: &'a [&'a str],
-    /// The extensions on offer, as `Sec-WebSocket-Extensions` has them (section 9.1). A
-    /// [`Connection`](crate::conn::Connection) has none so far, and fails a peer that uses one.
+    /// The extensions on offer, as `Sec-WebSocket-Extensions` has them (section 9.1). With the feature
+    /// `deflate`, `deflate::Settings::offer` is one; a [`Connection`](crate::conn::Connection) knows
+    /// no other, and fails a peer that uses one.
     pub extensions: Option<&'a str>,
     /// More header fields, `Authorization` for one; none that
     /// [`start`](ClientHandshake::start) writes itself, and none that announces a body.

@@ -50,6 +50,15 @@ impl<E: fmt::Display> fmt::Display for ConnectError<E> {
 
 impl<E: fmt::Debug + fmt::Display> core::error::Error for ConnectError<E> {}
 
+#[cfg(feature = "deflate")]
+impl<E> From<crate::deflate::BadAgreement> for ConnectError<E> {
+    fn from(bad: crate::deflate::BadAgreement) -> Self {
+        Self::BadResponse {
+            advice: bad.to_string(),
+        }
+    }
+}
+
 impl<E> From<BadResponse<'_>> for ConnectError<E> {
     fn from(bad: BadResponse<'_>) -> Self {
         let advice = bad.to_string();

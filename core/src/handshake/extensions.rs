@@ -11,7 +11,7 @@
 //! ignored (RFC 9110, section 5.6.1.2). Anything else is malformed, and then the handshake fails:
 //! 9.1 demands it, and two sides that read an offer differently would read every frame differently.
 //!
-//! Nothing is negotiated here.
+//! Nothing is negotiated here; `deflate` does that.
 
 use core::fmt;
 

@@ -238,8 +238,9 @@ impl fmt::Debug for Request<'_, '_> {
 pub struct Reply<'a> {
     /// The subprotocol to speak, one of [`Request::protocols`].
     pub protocol: Option<Subprotocol<'a>>,
-    /// The extensions to use, as `Sec-WebSocket-Extensions` has them (section 4.2.2). A
-    /// [`Connection`](crate::conn::Connection) has none so far, and fails a peer that uses one.
+    /// The extensions to use, as `Sec-WebSocket-Extensions` has them (section 4.2.2). With the feature
+    /// `deflate`, `deflate::Agreed::response` is one; a [`Connection`](crate::conn::Connection) knows
+    /// no other, and fails a peer that uses one.
     pub extensions: Option<&'a str>,
 }
 

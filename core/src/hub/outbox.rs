@@ -10,7 +10,7 @@ use crate::wire::{LENGTH_IN_2, LENGTH_IN_8};
 pub struct OutboxLimits {
     /// Bytes.
     pub bytes: usize,
-    /// Frames.
+    /// Frames, answers and control frames apart.
     pub frames: usize,
     /// What becomes of a slow consumer.
     pub policy: SlowPolicy,
@@ -51,6 +51,8 @@ pub(super) struct Outbox {
     entries: VecDeque<Entry>,
     bytes: usize,
     frames: usize,
+    /// How many of the frames are not answers and control frames.
+    notifications: usize,
 }
 
 /// Frames that lie one behind the other in memory that others may share.
@@ -129,7 +131,11 @@ impl Outbox {
 
     fn push(&mut self, entry: Entry) {
         self.bytes = self.bytes.saturating_add(entry.len());
-        self.frames = self.frames.saturating_add(count(&entry));
+        let frames = count(&entry);
+        self.frames = self.frames.saturating_add(frames);
+        if !entry.own {
+            self.notifications = self.notifications.saturating_add(frames);
+        }
         self.entries.push_back(entry);
     }
 
@@ -151,6 +157,9 @@ impl Outbox {
             first.begun = frame.saturating_sub(step);
             if first.begun == 0 {
                 self.frames = self.frames.saturating_sub(1);
+                if !first.own {
+                    self.notifications = self.notifications.saturating_sub(1);
+                }
             }
             if first.len() == 0 {
                 self.entries.pop_front();
@@ -198,6 +207,7 @@ impl Outbox {
                 entry.start = entry.start.saturating_add(frame);
                 self.bytes = self.bytes.saturating_sub(frame);
                 self.frames = self.frames.saturating_sub(1);
+                self.notifications = self.notifications.saturating_sub(1);
                 dropped = dropped.saturating_add(1);
             }
             if entry.len() > 0 {
@@ -211,9 +221,10 @@ impl Outbox {
     }
 
     /// Whether more waits than may. One frame always may, so that a limit below the largest message
-    /// does not cut off peers that keep up.
+    /// does not cut off peers that keep up. Answers count by their bytes alone: there are as many as
+    /// the peer has asked for, and no more is heard of it while some wait.
     pub(super) const fn is_over(&self, limits: &OutboxLimits) -> bool {
-        self.frames > 1 && (self.bytes > limits.bytes || self.frames > limits.frames)
+        self.frames > 1 && (self.bytes > limits.bytes || self.notifications > limits.frames)
     }
 
     /// Whether nothing waits.

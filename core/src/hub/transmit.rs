@@ -140,6 +140,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         self.mark_dirty(index);
     }
 
+    /// Whether a session has not taken what was due to it before. It should not be heard before it has:
+    /// who does not read its answers could ask for ever more of them.
+    #[must_use]
+    pub fn is_behind(&self, id: SessionId) -> bool {
+        let session = self.find(id).and_then(|index| self.session(index));
+        session.is_some_and(|session| session.outbox.is_some())
+    }
+
     /// Whether the writing direction of a session's transport is to be shut down now; asks only once.
     #[must_use]
     pub fn take_shutdown(&mut self, id: SessionId) -> bool {

@@ -9,6 +9,9 @@ pub const MAX_HEAD: usize = 2 + 8 + 4;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// RSV1, which begins a compressed message where that was agreed on (RFC 7692, section 6).
+#[cfg(feature = "deflate")]
+pub(crate) const RSV1: u8 = 0x40;
 const OPCODE: u8 = 0x0F;
 const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7F;
@@ -109,11 +112,21 @@ impl core::error::Error for HeadError {}
 /// # Errors
 /// The first rule of RFC 6455 section 5 that the bytes break.
 pub fn decode(bytes: &[u8], masking: Masking) -> Result<Decoded, HeadError> {
+    decode_with(bytes, masking, 0)
+}
+
+/// The same where the reserved bits `allowed` have a meaning, which is for the caller to see to.
+#[inline]
+pub(crate) fn decode_with(
+    bytes: &[u8],
+    masking: Masking,
+    allowed: u8,
+) -> Result<Decoded, HeadError> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Ok(Decoded::NeedMore(2));
     };
     // Section 5.2, RSV1-3: "MUST be 0 unless an extension is negotiated".
-    if first & RESERVED != 0 {
+    if first & RESERVED & !allowed != 0 {
         return Err(HeadError::ReservedBits);
     }
     // Section 5.2, Opcode: "If an unknown opcode is received, … MUST _Fail_".
@@ -237,6 +250,14 @@ impl EncodedHead {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The head of the first frame of a compressed message.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn with_rsv1(mut self) -> Self {
+        let [first, ..] = &mut self.bytes;
+        *first |= RSV1;
+        self
     }
 }
 

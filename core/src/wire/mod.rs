@@ -15,8 +15,10 @@ mod utf8;
 pub use close::{CloseCode, CloseError, ClosePayload, MAX_CLOSE_REASON};
 #[cfg(feature = "alloc")]
 pub(crate) use head::LENGTH_IN_8;
+#[cfg(feature = "deflate")]
+pub(crate) use head::RSV1;
 pub use head::{Decoded, EncodedHead, FrameHead, HeadError, MAX_HEAD, Masking, decode};
-pub(crate) use head::{LENGTH_IN_2, decode_message};
+pub(crate) use head::{LENGTH_IN_2, decode_message, decode_with};
 pub use mask::apply_mask;
 pub(crate) use mask::copy_masked;
 pub use opcode::{Kind, OpCode};

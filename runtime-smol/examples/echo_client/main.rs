@@ -12,6 +12,7 @@ use std::{env, process::ExitCode};
 
 use campanile_core::{
     conn::{Assembler, CloseCause, Config, Event},
+    deflate::Settings,
     handshake::Opening,
 };
 use campanile_smol::{ConnectError, HashedMasks, Stream};
@@ -25,6 +26,13 @@ const LIMITS: Config = Config {
     max_fragments: 1 << 20,
     control_rate: 0,
     ..Config::new()
+};
+
+/// Everything is compressed, where the server agrees to that.
+const COMPRESSION: Settings = Settings {
+    threshold: 0,
+    larger_too: true,
+    ..Settings::client()
 };
 
 fn main() -> ExitCode {
@@ -57,16 +65,16 @@ async fn echo(url: &Url<'_>) -> Result<(), String> {
         })?;
     let _ = socket.set_nodelay(true); // a socket that refuses is slower, and no worse
     let opening = Opening::new(url.host(), url.resource());
-    let mut stream = Stream::connect(socket, &opening, HashedMasks::new(), &LIMITS)
-        .await
-        .map_err(|error| {
-            let remedy = if let ConnectError::Lost(_) = error {
-                "; check that it is a WebSocket server that listens there"
-            } else {
-                "" // it says so itself
-            };
-            format!("{error}{remedy}")
-        })?;
+    let connected =
+        Stream::connect_deflating(socket, &opening, HashedMasks::new(), &LIMITS, &COMPRESSION);
+    let mut stream = connected.await.map_err(|error| {
+        let remedy = if let ConnectError::Lost(_) = error {
+            "; check that it is a WebSocket server that listens there"
+        } else {
+            "" // it says so itself
+        };
+        format!("{error}{remedy}")
+    })?;
     let mut assembler = Assembler::new(Vec::new());
     while stream.fill().await.map_err(lost)? {
         let mut events = stream.events();

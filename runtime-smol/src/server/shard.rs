@@ -85,6 +85,8 @@ struct Peer {
     queued: bool,
     /// Whether its end is to be read.
     ended: bool,
+    /// Whether it is to be read from when it has taken what is due to it.
+    paused: bool,
 }
 
 /// What all shards have in common.
@@ -250,6 +252,7 @@ impl Shard {
             admitted,
             queued: true,
             ended: false,
+            paused: false,
         };
         if self.peers.len() <= at {
             self.peers.resize_with(at.saturating_add(1), || None);
@@ -333,6 +336,10 @@ impl Shard {
             return false;
         };
         if peer.session != session {
+            return false;
+        }
+        if self.hub.is_behind(session) && !peer.ended {
+            peer.paused = true;
             return false;
         }
         let mut scratch = core::mem::take(&mut self.scratch);
@@ -437,8 +444,14 @@ impl Shard {
             *slot = None;
             self.hub.leave(session);
             self.dismiss(address, admitted);
-        } else if self.hub.take_shutdown(session) {
+            return;
+        }
+        if self.hub.take_shutdown(session) {
             let _ = peer.socket.shutdown(Shutdown::Write);
+        }
+        if peer.paused && !self.hub.is_behind(session) {
+            peer.paused = false;
+            self.ready.push_back(session);
         }
     }
 }

@@ -4,6 +4,7 @@
 // `clippy.toml` allows it in tests, and does not see that their helpers are tests too.
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result)]
 
+mod compressing;
 mod cutting;
 mod ending;
 mod opening;

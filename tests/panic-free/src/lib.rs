@@ -12,6 +12,8 @@
 
 mod compiled;
 mod conn;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod handshake;
 mod notify;
 mod wire;

@@ -6,7 +6,7 @@ use super::{splitting::stream, *};
 
 /// How its driver asks.
 #[derive(Clone, Copy, Debug)]
-enum Ask {
+pub(super) enum Ask {
     Chunks,
     Messages,
     /// Only the first event, then something else.
@@ -82,18 +82,18 @@ fn buffered<R: Role>(
 }
 
 /// Whether no message goes on behind this.
-fn is_whole(event: &Result<Event<'_>, Violation>) -> bool {
+pub(super) fn is_whole(event: &Result<Event<'_>, Violation>) -> bool {
     !matches!(event, Ok(Event::Data(data)) if !data.last)
 }
 
-fn hear(seen: &mut Vec<Seen>, event: Result<Event<'_>, Violation>) {
+pub(super) fn hear(seen: &mut Vec<Seen>, event: Result<Event<'_>, Violation>) {
     match event {
         Ok(event) => see(seen, event),
         Err(violation) => seen.push(Seen::Violation(violation)),
     }
 }
 
-fn sent(told: &[Told]) -> Vec<u8> {
+pub(super) fn sent(told: &[Told]) -> Vec<u8> {
     let bytes = |told: &Told| match told {
         Told::Bytes(bytes) => bytes.clone(),
         Told::ShutdownWrite | Told::Disconnect => Vec::new(),
@@ -110,7 +110,7 @@ fn in_order(mut seen: Vec<Seen>) -> (Vec<Seen>, Vec<Seen>) {
 
 /// Whether both heard the same. What was begun and not finished before the end need not be told, so
 /// it may be shorter.
-fn agree(heard: Vec<Seen>, bare: Vec<Seen>) -> bool {
+pub(super) fn agree(heard: Vec<Seen>, bare: Vec<Seen>) -> bool {
     let ended = |seen: &Seen| matches!(seen, Seen::Close(_) | Seen::Violation(_));
     let ended = bare.iter().any(ended);
     let (mut heard, mut bare) = (in_order(heard), in_order(bare));
@@ -125,7 +125,7 @@ fn agree(heard: Vec<Seen>, bare: Vec<Seen>) -> bool {
     heard == bare
 }
 
-fn asks() -> impl Strategy<Value = Vec<Ask>> {
+pub(super) fn asks() -> impl Strategy<Value = Vec<Ask>> {
     let ask = prop_oneof![
         Just(Ask::Messages),
         Just(Ask::Chunks),

@@ -3,6 +3,8 @@
 mod behaviour;
 #[cfg(feature = "alloc")]
 mod buffered;
+#[cfg(feature = "deflate")]
+mod deflating;
 mod drawing;
 #[cfg(feature = "alloc")]
 mod opening;
@@ -160,6 +162,8 @@ fn see(seen: &mut Vec<Seen>, event: Event<'_>) {
                 Seen::Part(data.kind, bytes)
             }
         }
+        #[cfg(feature = "deflate")]
+        Event::Deflated(_) => panic!("compression was not agreed on"),
         Event::Ping(payload) => Seen::Ping(payload.to_vec()),
         Event::Pong(payload) => Seen::Pong(payload.to_vec()),
         Event::Close(close) => Seen::Close(close.map(|c| (c.code.get(), String::from(c.reason)))),

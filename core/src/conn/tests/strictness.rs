@@ -14,10 +14,13 @@ use crate::handshake::{
 const DOCUMENT: &str = include_str!("../../../../docs/strictness.md");
 
 /// Where the tests are that rows name, counted from the root of the repository.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 10] = [
     "core/src/conn/tests/behaviour.rs",
+    "core/src/conn/tests/deflating.rs",
     "core/src/conn/tests/timing.rs",
     "core/src/conn/tests/vectors/mod.rs",
+    "core/src/deflate/tests/inflating.rs",
+    "core/src/deflate/tests/negotiation.rs",
     "core/src/handshake/tests/client.rs",
     "core/src/handshake/tests/server.rs",
     "runtime-std/tests/loopback/opening.rs",
@@ -26,16 +29,22 @@ const SOURCES: [&str; 7] = [
 
 /// Lists an enum's variants, and does not compile when one is missing.
 macro_rules! variants {
-    ($all:ident: $type:ty, $enum:ident, $($name:ident $({ $($field:tt)* })?)*) => {
+    (
+        $all:ident: $type:ty, $enum:ident,
+        $([elsewhere: $(#[$attribute:meta])* $other:ident])?
+        $($name:ident $({ $($field:tt)* })?)*
+    ) => {
         pub(super) const $all: &[$type] = &[$($enum::$name $({ $($field)* })?),*];
         const _: fn($type) = |one| match one {
             $($enum::$name { .. } => {})*
+            $($(#[$attribute])* $enum::$other { .. } => {})?
         };
     };
 }
 
 variants! {
     VIOLATIONS: Violation, Violation,
+    [elsewhere: #[cfg(feature = "deflate")] Deflate]
     ReservedBits ReservedOpcode FragmentedControl OversizedControl Unmasked Masked
     NonMinimalLength LengthTooLarge UnexpectedContinuation InterleavedMessage InvalidUtf8
     TruncatedCloseCode InvalidCloseCode InvalidCloseReason MessageTooBig TooManyFragments
@@ -227,6 +236,70 @@ fn every_budget_has_a_row_with_its_value_and_a_proof() {
         } else {
             for proof in row[5].split("; ") {
                 assert!(vectors.iter().any(|vector| vector.name == proof), "{proof}");
+            }
+        }
+    }
+}
+
+#[cfg(feature = "deflate")]
+mod deflating {
+    use super::*;
+    use crate::deflate::{
+        BLOCKS_AHEAD, BYTES_PER_BLOCK, BadAgreement, Fault, RATIO_FREE, Settings,
+    };
+
+    variants! {
+        FAULTS: Fault, Fault,
+        MisplacedRsv1 Malformed RatioTooHigh TooManyBlocks
+    }
+
+    variants! {
+        BAD_AGREEMENTS: BadAgreement, BadAgreement,
+        Repeated Malformed Unsolicited
+    }
+
+    #[test]
+    fn every_fault_has_a_row_with_its_code_and_tests_that_are_there() {
+        for (fault, row) in FAULTS.iter().zip(row_of(&rows("`Fault`"), 2, FAULTS)) {
+            assert_eq!(row[3], fault.close_code().to_string(), "{fault:?}");
+            assert!(fault.reason().len() <= crate::wire::MAX_CLOSE_REASON);
+            // Most tests about the most frequent one have a short name for it.
+            let names = [
+                format!("Fault::{fault:?}"),
+                format!("{fault:?}").to_uppercase(),
+            ];
+            for test in tests(row[4]) {
+                let body = body_of(test).expect(test);
+                let is_named = |name: &String| body.contains(name.as_str());
+                assert!(names.iter().any(is_named), "{test} is not about {fault:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_bad_agreement_has_a_row_and_a_test_that_provokes_it() {
+        let rows = row_of(&rows("`BadAgreement`"), 2, BAD_AGREEMENTS);
+        for (bad, row) in BAD_AGREEMENTS.iter().zip(rows) {
+            provoked(row[3], "BadAgreement", &variant(bad));
+        }
+    }
+
+    #[test]
+    fn every_bound_of_inflation_has_a_row_with_its_value_and_a_proof() {
+        let bounds = [
+            ("Settings::MAX_RATIO", Settings::MAX_RATIO.to_string()),
+            ("RATIO_FREE", RATIO_FREE.to_string()),
+            ("BYTES_PER_BLOCK", BYTES_PER_BLOCK.to_string()),
+            ("BLOCKS_AHEAD", BLOCKS_AHEAD.to_string()),
+        ];
+        let rows = rows("bound");
+        assert_eq!(rows.len(), bounds.len(), "one row for each");
+        for (name, value) in bounds {
+            let cell = format!("`{name}`");
+            let row = rows.iter().find(|row| row[1] == cell).expect(name);
+            assert_eq!(row[2], value, "{name}");
+            for test in tests(row[5]) {
+                assert!(body_of(test).is_some(), "{test}");
             }
         }
     }

@@ -60,7 +60,8 @@ fn bytes(frames: &[Frame]) -> Vec<u8> {
 
 fn is_over(frames: &[Frame], limits: &OutboxLimits) -> bool {
     let bytes: usize = frames.iter().map(|frame| frame.left().len()).sum();
-    frames.len() > 1 && (bytes > limits.bytes || frames.len() > limits.frames)
+    let notifications = frames.iter().filter(|frame| !frame.own).count();
+    frames.len() > 1 && (bytes > limits.bytes || notifications > limits.frames)
 }
 
 fn drop_oldest(frames: &mut Vec<Frame>, limits: &OutboxLimits) -> usize {

@@ -124,10 +124,17 @@ fn who_only_asks_and_never_reads_is_slow_too() {
     for policy in [SlowPolicy::Disconnect, SlowPolicy::DropOldest] {
         let (mut world, [slow, ..]) = world(policy);
         world.peers[slow].room = 0;
-        for _ in 0..10 {
+        // Answers of 17 bytes, of which 1,000 may wait: their number does not matter.
+        for round in 0..70 {
             world.text(slow, r#"{"type":"ping"}"#);
             world.carry(slow, usize::MAX);
             world.flush(0);
+            let is_slow = world.seen.borrow().contains(&Seen::SlowConsumer(0));
+            assert_eq!(is_slow, round * 17 + 17 > 1_000, "{round}");
+            if is_slow {
+                break;
+            }
+            assert!(world.hubs[0].is_behind(world.peers[slow].id));
         }
         assert!(world.seen.borrow().contains(&Seen::SlowConsumer(0)));
     }

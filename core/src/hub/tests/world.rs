@@ -417,6 +417,8 @@ impl World {
                 Some(Event::Close(close)) => peer
                     .told
                     .push(Told::Close(close.map(|close| close.code.get()))),
+                #[cfg(feature = "deflate")]
+                Some(Event::Deflated(_)) => panic!("nothing was agreed on"),
                 None => {}
             }
             while let Some(transmit) = peer.conn.poll_transmit(&mut input, &mut out) {
