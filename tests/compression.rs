@@ -37,6 +37,9 @@ const LIMITS: Config = Config {
 /// How another implementation is run: the program, and its script.
 type Run = fn() -> Command;
 
+/// What is done with it.
+type Part = fn(Run);
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let missing_is_failure = env::var("CI").is_ok_and(|value| value == "true");
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
                 "skipped compression with {name}: {why}; install it with: sh tests/clients/install.sh"
             ));
         }
-        let parts: [(&str, fn(Run)); 2] = [
+        let parts: [(&str, Part); 2] = [
             ("a_server_of_ours_and_a_client_of", our_server),
             ("a_client_of_ours_and_a_server_of", our_client),
         ];

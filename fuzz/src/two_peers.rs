@@ -340,7 +340,7 @@ impl<R: Role> Peer<R> {
             Event::Pong(payload) => self.pongs.push(payload.to_vec()),
             // What it means shows at the end.
             Event::Close(_) => {}
-            other => panic!("{other:?} is unknown here"),
+            other @ (Event::Deflated(_) | _) => panic!("{other:?} is unknown here"),
         }
     }
 

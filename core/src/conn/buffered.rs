@@ -128,6 +128,10 @@ impl<R: Role> Buffered<R> {
     /// Compression was `agreed` on in the opening handshake that came before [`new`](Self::new), with
     /// these `settings` on our side; `config` is the same as there (RFC 7692; feature `deflate`). Call
     /// it before anything else; [`accept_deflating`](Buffered::accept_deflating) does so itself.
+    ///
+    /// What is inflated takes memory of its own, as much as a message may have bytes at most, until
+    /// [`release`](Self::release). The [codecs](crate::deflate) are there during a message, or with
+    /// takeover for ever.
     #[cfg(feature = "deflate")]
     pub fn enable_deflate(&mut self, agreed: &Agreed, settings: &Settings, config: &Config) {
         self.conn.enable_deflate();

@@ -28,12 +28,12 @@ pub const INFLATER_BYTES: usize = 11 * 1024;
 pub const RATIO_FREE: u64 = Config::MAX_MESSAGE;
 
 /// The compressed bytes that each block of a message must have on average: 3. A block makes us build
-/// the tables of its codes, which takes as long as inflating a few hundred bytes, and can be as short
+/// the tables of its codes, which takes as long as inflating two kilobytes of text, and can be as short
 /// as ten bits. A compressor that flushes behind every single byte makes blocks of 3.5 bytes.
 pub const BYTES_PER_BLOCK: u64 = 3;
 
-/// How many blocks a message may have beyond that: 4. A message of one character is one block.
-pub const BLOCKS_AHEAD: u64 = 4;
+/// How many blocks a message may have beyond that: 2. A message of one character is one block.
+pub const BLOCKS_AHEAD: u64 = 2;
 
 /// What section 7.2.2 of RFC 7692 has us append: the end of an empty block without compression.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];

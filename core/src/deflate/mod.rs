@@ -92,8 +92,8 @@
 //! A message is bounded while it is inflated: by
 //! [`Config::max_message`](crate::conn::Config::max_message) in its inflated bytes, by
 //! [`Settings::max_ratio`] in what a compressed byte may become, and by
-//! [`BYTES_PER_BLOCK`] in the tables that it makes us build, so that the work is bounded by the bytes
-//! that were sent. Beyond them the connection is failed, and its memory is gone with it.
+//! [`BYTES_PER_BLOCK`] in the tables that it makes us build, so that a byte costs at most what 700 bytes
+//! of text cost to inflate, and a message what 4 KiB cost beside that. Beyond them the connection is failed, and its memory is gone with it.
 
 mod agreed;
 #[cfg(feature = "alloc")]
