@@ -339,7 +339,7 @@ impl Shard {
             return false;
         }
         if self.hub.is_behind(session) && !peer.ended {
-            peer.paused = true;
+            (peer.queued, peer.paused) = (false, true);
             return false;
         }
         let mut scratch = core::mem::take(&mut self.scratch);
@@ -451,7 +451,9 @@ impl Shard {
         }
         if peer.paused && !self.hub.is_behind(session) {
             peer.paused = false;
-            self.ready.push_back(session);
+            if !core::mem::replace(&mut peer.queued, true) {
+                self.ready.push_back(session);
+            }
         }
     }
 }
