@@ -39,6 +39,7 @@ impl Sequence {
             classic,
             mut v1,
             publications,
+            ..
         } = batch;
         let before = self.last;
         for publication in &publications {
@@ -65,9 +66,11 @@ impl Sequence {
 pub struct Batch {
     /// Frames, one behind the other, as classic sessions get them.
     classic: Vec<u8>,
-    /// The same for v1 sessions. Their positions are filled in when they are placed.
+    /// The same for v1 sessions, where there are any. Their positions are filled in when they are placed.
     v1: Vec<u8>,
     publications: Vec<Publication>,
+    /// How many publications, and bytes of frames of either kind, the batch before had.
+    before: [usize; 3],
 }
 
 impl Batch {
@@ -87,28 +90,25 @@ impl Batch {
         (session, connection, ticket): (SessionId, u64, u64),
         message: &[u8],
         notification: &Notification<'_>,
+        for_v1: bool,
     ) -> bool {
         let Some(located) = notification.locate(message) else {
             return false;
         };
+        if self.is_empty() {
+            self.make_room();
+        }
         let classic = append(&mut self.classic, &[message]);
-        // Section 6 of the protocol: one member more, in front.
-        let brace = message.iter().position(|byte| *byte == b'{');
-        let (_, members) = message
-            .split_at_checked(brace.unwrap_or(0).saturating_add(1))
-            .unwrap_or_default();
-        let unplaced = [b'0'; Position::TEXT_LEN];
-        let v1 = append(&mut self.v1, &[BEFORE, &unplaced, BEHIND, members]);
-        let payload = members
-            .len()
-            .saturating_add(BEHIND.len())
-            .saturating_add(Position::TEXT_LEN);
+        let (v1, position) = match for_v1 {
+            true => append_v1(&mut self.v1, message, UNPLACED),
+            false => (0..0, 0),
+        };
         self.publications.push(Publication {
             session,
             connection,
             ticket,
             len: message.len(),
-            position: v1.end.saturating_sub(payload),
+            position,
             classic,
             v1,
             located,
@@ -121,14 +121,21 @@ impl Batch {
         self.publications.len() >= Self::PUBLICATIONS || self.classic.len() >= Self::BYTES
     }
 
-    /// What there is; another batch begins, for which there is as much room: they mostly come alike.
+    /// What there is; another batch begins.
     pub(super) fn take(&mut self) -> Self {
         let next = Self {
-            classic: Vec::with_capacity(self.classic.len()),
-            v1: Vec::with_capacity(self.v1.len()),
-            publications: Vec::with_capacity(self.publications.len()),
+            before: [self.publications.len(), self.classic.len(), self.v1.len()],
+            ..Self::default()
         };
         core::mem::replace(self, next)
+    }
+
+    /// Makes as much room as the batch before needed: they mostly come alike.
+    fn make_room(&mut self) {
+        let [publications, classic, v1] = self.before;
+        self.publications.reserve(publications);
+        self.classic.reserve(classic);
+        self.v1.reserve(v1);
     }
 
     /// Whether nothing was published.
@@ -169,6 +176,28 @@ fn append(frames: &mut Vec<u8>, parts: &[&[u8]]) -> Range<usize> {
     start..frames.len()
 }
 
+/// Appends a frame for v1 sessions, with one member more in front (the protocol, section 6); where it
+/// is, and where in it the text of the position.
+fn append_v1(
+    frames: &mut Vec<u8>,
+    message: &[u8],
+    position: [u8; Position::TEXT_LEN],
+) -> (Range<usize>, usize) {
+    let brace = message.iter().position(|byte| *byte == b'{');
+    let (_, members) = message
+        .split_at_checked(brace.unwrap_or(0).saturating_add(1))
+        .unwrap_or_default();
+    let frame = append(frames, &[BEFORE, &position, BEHIND, members]);
+    let behind = members.len().saturating_add(BEHIND.len());
+    let at = frame
+        .end
+        .saturating_sub(behind.saturating_add(position.len()));
+    (frame, at)
+}
+
+/// What stands for a position that is not known yet.
+const UNPLACED: [u8; Position::TEXT_LEN] = [b'0'; Position::TEXT_LEN];
+
 /// Publications that have their places in the order of all, on their way to every hub.
 pub struct Placed {
     epoch: u64,
@@ -204,12 +233,23 @@ impl Placed {
 
     /// What is announced by it.
     pub(super) fn notification(&self, publication: &Publication) -> Notification<'_> {
+        publication.located.read(self.message(publication))
+    }
+
+    /// Appends the frame of the publication of this index for v1 sessions; where it is.
+    pub(super) fn append_v1(&self, index: usize, frames: &mut Vec<u8>) -> Range<usize> {
+        let publication = self.publications.get(index);
+        let message = publication.map(|publication| self.message(publication));
+        let position = self.position(index).text();
+        append_v1(frames, message.unwrap_or_default(), position).0
+    }
+
+    /// The publisher's message.
+    fn message(&self, publication: &Publication) -> &[u8] {
         let frame = self.classic.get(publication.classic.clone());
         let frame = frame.unwrap_or_default();
         let head = frame.len().saturating_sub(publication.len);
-        publication
-            .located
-            .read(frame.get(head..).unwrap_or_default())
+        frame.get(head..).unwrap_or_default()
     }
 }
 
@@ -234,7 +274,8 @@ pub(super) struct Publication {
     pub(super) ticket: u64,
     /// Length of the publisher's message in bytes.
     pub(super) len: usize,
-    /// Where its frames are, for classic sessions and for v1 sessions.
+    /// Where its frames are, for classic sessions and for v1 sessions; empty if its hub had none of
+    /// these that hear anything.
     pub(super) classic: Range<usize>,
     pub(super) v1: Range<usize>,
     /// Where in the latter the text of its position is.

@@ -1,6 +1,7 @@
 //! Publications from their publishers to everybody.
 
 use alloc::{sync::Arc, vec::Vec};
+use core::ops::Range;
 
 use super::{Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, session::Answer};
 use crate::{Instant, conn::Input, notify};
@@ -61,14 +62,16 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let mut later = own.unwrap_or_default().into_iter().peekable();
         let classic = self.turn.share(&placed.classic);
         let v1 = self.turn.share(&placed.v1);
+        // For v1 sessions where the hub of the publisher has none.
+        let mut late = None::<(u32, Vec<u8>)>;
         let publications = placed.publications();
         for (at, publication) in publications.iter().enumerate() {
             while let Some(next) = later.next_if(|next| next.behind <= at) {
                 self.subscribe_later(&next, now);
             }
             let notification = placed.notification(publication);
-            let [classic_frame, v1_frame] = [&publication.classic, &publication.v1]
-                .map(|frame| narrow(frame.start)..narrow(frame.end));
+            let classic_frame = narrow(&publication.classic);
+            let mut v1_frame = (v1, narrow(&publication.v1));
             let mut count: u64 = 0;
             for &index in self.index.recipients(&notification) {
                 let Some(receiver) = self.receivers.get_mut(index as usize) else {
@@ -78,7 +81,13 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     continue;
                 }
                 if receiver.v1 {
-                    self.turn.add(&mut receiver.due, v1, v1_frame.clone());
+                    if v1_frame.1.is_empty() {
+                        let (segment, frames) =
+                            late.get_or_insert_with(|| (self.turn.reserve(), Vec::new()));
+                        v1_frame = (*segment, narrow(&placed.append_v1(at, frames)));
+                    }
+                    let (segment, frame) = v1_frame.clone();
+                    self.turn.add(&mut receiver.due, segment, frame);
                 } else {
                     self.turn
                         .add(&mut receiver.due, classic, classic_frame.clone());
@@ -100,6 +109,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
         for next in later {
             self.subscribe_later(&next, now);
+        }
+        if let Some((segment, frames)) = late {
+            self.turn.fill(segment, frames);
         }
     }
 
@@ -182,6 +194,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 }
 
 /// No batch has 4 GiB; what is beyond would be found to be nothing.
-fn narrow(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
+fn narrow(range: &Range<usize>) -> Range<u32> {
+    let [start, end] = [range.start, range.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+    start..end
 }

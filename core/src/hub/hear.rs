@@ -351,10 +351,16 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
         let position = self.reached;
         let subscriptions = set.len();
-        let Some(session) = self.session(index) else {
+        let Some(session) = self.session_mut(index) else {
             return Answer::Nothing;
         };
         let (connection, version) = (session.number, session.version);
+        let hears_v1 = version == Version::V1 && subscriptions > 0;
+        let did = core::mem::replace(&mut session.hears_v1, hears_v1);
+        self.v1_hearers = self
+            .v1_hearers
+            .saturating_sub(did.into())
+            .saturating_add(hears_v1.into());
         self.observe(&Fact::Subscribed {
             connection,
             subscriptions,
@@ -382,7 +388,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let answers = session.answers.as_ref();
         let ticket = answers.map_or(0, |answers| answers.next_ticket());
         let publisher = (id, session.number, ticket);
-        if !self.batch.push(publisher, message, notification) {
+        let for_v1 = self.v1_hearers > 0;
+        if !self.batch.push(publisher, message, notification, for_v1) {
             return self.refuse(index, &Refusal::new(ErrorCode::MessageTooBig), now);
         }
         if let Some(session) = self.session_mut(index) {

@@ -144,6 +144,8 @@ pub struct Hub<W> {
     /// since the tables take memory for all below the highest.
     free: BinaryHeap<Reverse<u32>>,
     open: usize,
+    /// How many sessions are v1 and subscribe to anything.
+    v1_hearers: usize,
     accepted: u64,
     turn: Turn,
     /// The slots of sessions that something is due to.
@@ -207,6 +209,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             deadlines: Vec::new(),
             free: BinaryHeap::new(),
             open: 0,
+            v1_hearers: 0,
             accepted: 0,
             turn: Turn::default(),
             dirty: VecDeque::new(),
@@ -268,6 +271,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             peer: Address::new(peer),
             rights,
             version: Version::Classic,
+            hears_v1: false,
             stage: Stage::Opening(Box::new(Doorway { opening, closed })),
             messages: Bucket::default(),
             publications: Bucket::default(),
@@ -334,6 +338,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
         self.set_deadline(index, Instant::MAX);
         self.open = self.open.saturating_sub(1);
+        self.v1_hearers = self.v1_hearers.saturating_sub(session.hears_v1.into());
         self.free.push(Reverse(index));
         self.give_slots_back();
         match &session.stage {

@@ -19,6 +19,8 @@ pub(super) struct Session {
     pub(super) peer: Address,
     pub(super) rights: Rights,
     pub(super) version: Version,
+    /// Whether it is v1 and subscribes to anything.
+    pub(super) hears_v1: bool,
     pub(super) stage: Stage,
     pub(super) messages: Bucket,
     pub(super) publications: Bucket,

@@ -101,6 +101,20 @@ impl Turn {
         narrow(self.shared.len())
     }
 
+    /// A segment whose frames are known only when it is [filled](Self::fill).
+    pub(super) fn reserve(&mut self) -> u32 {
+        self.share(&Segment::default())
+    }
+
+    /// Takes in the frames of a segment that was [reserved](Self::reserve).
+    pub(super) fn fill(&mut self, segment: u32, frames: Vec<u8>) {
+        self.shared_bytes = self.shared_bytes.saturating_add(frames.len());
+        let reserved = (segment as usize).checked_sub(1);
+        if let Some(slot) = reserved.and_then(|at| self.shared.get_mut(at)) {
+            *slot = Arc::new(frames);
+        }
+    }
+
     /// Takes in a frame for one session; where it is in [`OWN`].
     pub(super) fn write(&mut self, frame: &[u8]) -> Range<u32> {
         let start = narrow(self.own.len());
