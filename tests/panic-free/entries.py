@@ -15,7 +15,6 @@ import sys
 EXCEPTIONS = {
     "<Config as Debug>": "holds times, whose `Debug` asserts much; no peer has a say in them",
     "<Scalar as TryFrom>": "from a type that is not public; `notify::parse` calls it",
-    "<Reply as Serialize>": "for a serializer of the caller's; `Reply::encode` calls it with ours",
 }
 
 GENERICS = re.compile(r"(?:::)?<(?!&?[\w:]+ as )[\w:, &()'+*\[\];=-]*>")

@@ -42,77 +42,55 @@ impl Reply<'_> {
     /// # Errors
     /// [`BufferTooSmall`]: our fault; never with [`MAX_REPLY_LEN`] bytes.
     pub fn encode<'o>(&self, out: &'o mut [u8]) -> Result<&'o [u8], BufferTooSmall> {
-        // Every publication has one of these: no detour for what is always the same.
-        if let Self::Published {
-            position,
-            recipients,
-        } = self
-        {
-            return published(*position, *recipients, out).ok_or(BufferTooSmall);
-        }
-        let len = serde_json_core::to_slice(self, out).map_err(|_| BufferTooSmall)?;
-        out.get(..len).ok_or(BufferTooSmall)
-    }
-}
-
-impl Serialize for Reply<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Pong => PongMessage { kind: "pong" }.serialize(serializer),
-            Self::Error(refusal) => {
-                let error = ErrorBody {
-                    code: refusal.code().as_str(),
-                    message: Displayed(refusal),
-                    path: refusal.path(),
-                };
-                ErrorMessage {
+        let text = match self {
+            Self::Pong => serialized(&PongMessage { kind: "pong" }, out),
+            Self::Error(refusal) => serialized(
+                &ErrorMessage {
                     sender: "server",
-                    error,
-                }
-                .serialize(serializer)
-            }
-            Self::Subscribed { count, position } => SubscribedMessage {
-                sender: "server",
-                subscribed: SubscribedBody {
-                    count: *count,
-                    position: *position,
+                    error: ErrorBody {
+                        code: refusal.code().as_str(),
+                        message: Displayed(refusal),
+                        path: refusal.path(),
+                    },
                 },
-            }
-            .serialize(serializer),
+                out,
+            ),
+            Self::Subscribed { count, position } => joined(
+                [
+                    br#"{"sender":"server","subscribed":{"count":"#,
+                    Digits::of(*count as u64).as_bytes(),
+                    br#","position":""#,
+                    &position.text(),
+                    br#""}}"#,
+                ],
+                out,
+            ),
             Self::Published {
                 position,
                 recipients,
-            } => PublishedMessage {
-                sender: "server",
-                published: PublishedBody {
-                    position: *position,
-                    recipients: *recipients,
-                },
-            }
-            .serialize(serializer),
-        }
+            } => joined(
+                [
+                    br#"{"sender":"server","published":{"position":""#,
+                    &position.text(),
+                    br#"","recipients":"#,
+                    Digits::of(*recipients).as_bytes(),
+                    b"}}",
+                ],
+                out,
+            ),
+        };
+        text.ok_or(BufferTooSmall)
     }
 }
 
-/// What [`Reply::Published`] is as JSON.
-fn published(position: Position, recipients: u64, out: &mut [u8]) -> Option<&[u8]> {
-    let position = position.text();
-    let (mut digits, mut first, mut rest) = ([b'0'; MAX_DIGITS], MAX_DIGITS, recipients);
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' | u8::try_from(rest % 10).unwrap_or_default();
-        first = first.saturating_sub(1);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    let parts: [&[u8]; 5] = [
-        br#"{"sender":"server","published":{"position":""#,
-        &position,
-        br#"","recipients":"#,
-        digits.get(first..).unwrap_or_default(),
-        b"}}",
-    ];
+fn serialized<'o>(message: &impl Serialize, out: &'o mut [u8]) -> Option<&'o [u8]> {
+    let len = serde_json_core::to_slice(message, out).ok()?;
+    out.get(..len)
+}
+
+/// Acknowledgements are always the same but for a number and a position, and there is one for each
+/// publication: they are put together without a detour.
+fn joined<'o>(parts: [&[u8]; 5], out: &'o mut [u8]) -> Option<&'o [u8]> {
     let mut len: usize = 0;
     for part in parts {
         let end = len.checked_add(part.len())?;
@@ -122,6 +100,31 @@ fn published(position: Position, recipients: u64, out: &mut [u8]) -> Option<&[u8
         len = end;
     }
     out.get(..len)
+}
+
+/// A number in decimal.
+struct Digits {
+    digits: [u8; MAX_DIGITS],
+    first: usize,
+}
+
+impl Digits {
+    fn of(number: u64) -> Self {
+        let (mut digits, mut first, mut rest) = ([b'0'; MAX_DIGITS], MAX_DIGITS, number);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' | u8::try_from(rest % 10).unwrap_or_default();
+            first = first.saturating_sub(1);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        Self { digits, first }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.digits.get(self.first..).unwrap_or_default()
+    }
 }
 
 /// Digits of the largest number there is.
@@ -167,30 +170,6 @@ struct ErrorBody<'a> {
     message: Displayed<'a>,
     #[serde(skip_serializing_if = "str::is_empty")]
     path: &'a str,
-}
-
-#[derive(Serialize)]
-struct SubscribedMessage {
-    sender: &'static str,
-    subscribed: SubscribedBody,
-}
-
-#[derive(Serialize)]
-struct SubscribedBody {
-    count: usize,
-    position: Position,
-}
-
-#[derive(Serialize)]
-struct PublishedMessage {
-    sender: &'static str,
-    published: PublishedBody,
-}
-
-#[derive(Serialize)]
-struct PublishedBody {
-    position: Position,
-    recipients: u64,
 }
 
 /// A refusal as its text.

@@ -32,6 +32,17 @@ pub fn hs_server_answer<'o>(
     ServerHandshake::answer(handshake, received, out)
 }
 
+#[cfg(feature = "allowed")]
+#[unsafe(no_mangle)]
+pub fn hs_server_answer_as<'o>(
+    handshake: &mut ServerHandshake,
+    received: &[u8],
+    out: &'o mut [u8; RESPONSE_BYTES],
+    judge: for<'b> fn(&Request<'_, 'b>) -> Verdict<'b>,
+) -> Answer<'o> {
+    ServerHandshake::answer_as(handshake, received, out, judge)
+}
+
 #[unsafe(no_mangle)]
 pub fn hs_accept<'o>(
     request: &Request<'_, '_>,
@@ -186,6 +197,7 @@ crate::formats! { #[cfg(feature = "allowed")] HANDSHAKE_DEBUG:
     <Request<'_, '_> as Debug>;
     <Response<'_, '_> as Debug>;
     <ServerHandshake as Debug>;
+    <Verdict<'_> as Debug>;
     <Status<()> as Debug>;
     <Subprotocol<'_> as Debug>;
     <WriteError as Debug>;

@@ -32,6 +32,27 @@ pub fn nt_parse_lone<'a>(
 }
 
 #[unsafe(no_mangle)]
+pub fn nt_locate(notification: &Notification<'_>, text: &[u8]) -> Option<Located> {
+    Notification::locate(notification, text)
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_located_read<'a>(located: &Located, text: &'a [u8]) -> Notification<'a> {
+    Located::read(located, text)
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_position(epoch: u64, sequence: u64) -> (Position, u64, u64, [u8; Position::TEXT_LEN]) {
+    let position = Position::new(epoch, sequence);
+    (
+        position,
+        Position::epoch(position),
+        Position::sequence(position),
+        Position::text(position),
+    )
+}
+
+#[unsafe(no_mangle)]
 pub fn nt_explain<'a>(
     subscription: &Subscription<'a>,
     notification: &Notification<'a>,
@@ -265,6 +286,7 @@ crate::comparisons! { NOTIFY_COMPARED:
 }
 
 crate::formats! { NOTIFY_DISPLAY:
+    <Position as Display>;
     <Text<'_> as Display>;
     <Number<'_> as Display>;
     <ErrorCode as Display>;
@@ -275,6 +297,8 @@ crate::formats! { NOTIFY_DISPLAY:
 }
 
 crate::formats! { #[cfg(feature = "allowed")] NOTIFY_DEBUG:
+    <Located as Debug>;
+    <Position as Debug>;
     <Accepts<'_> as Debug>;
     <BufferTooSmall as Debug>;
     <Bytes<'_> as Debug>;
