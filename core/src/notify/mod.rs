@@ -51,6 +51,8 @@
 
 mod compiled;
 mod covers;
+#[cfg(any(test, feature = "fast"))]
+mod effective;
 mod envelope;
 mod explain;
 mod filter;

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::notify::{
     Text,
-    filter::{EffectiveMembers, try_each_effective},
+    effective::try_each_effective,
+    filter::EffectiveMembers,
     json::object,
     raw::{Kind, Value},
 };
