@@ -92,14 +92,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     self.turn
                         .add(&mut receiver.due, classic, classic_frame.clone());
                 }
-                if !receiver.dirty {
-                    receiver.dirty = true;
-                    self.dirty.push_back(index);
-                }
-                if receiver.due.is_much() && !receiver.filling {
-                    receiver.filling = true;
-                    self.filling.push(index);
-                }
+                receiver.enlist(index, &mut self.dirty, &mut self.filling);
                 count = count.saturating_add(1);
             }
             if let Some(heard) = heard.get_mut(at) {

@@ -195,6 +195,21 @@ impl Receiver {
     };
 }
 
+impl Receiver {
+    /// Something more is due to it, whose slot is `index`: puts it on the lists that it belongs on.
+    #[inline]
+    fn enlist(&mut self, index: u32, dirty: &mut VecDeque<u32>, filling: &mut Vec<u32>) {
+        if !self.dirty {
+            self.dirty = true;
+            dirty.push_back(index);
+        }
+        if self.due.is_much() && !self.filling {
+            self.filling = true;
+            filling.push(index);
+        }
+    }
+}
+
 impl<W: FnMut(&Fact<'_>)> Hub<W> {
     /// A hub without sessions. Its hashes depend on a secret `key`; `position` is that of the
     /// [`Sequence`] which places its publications.

@@ -213,12 +213,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             let place = self.turn.write(bytes);
             self.turn.add(&mut receiver.due, segment, place);
-            if receiver.due.is_much() && !receiver.filling {
-                receiver.filling = true;
-                self.filling.push(index);
-            }
+            receiver.enlist(index, &mut self.dirty, &mut self.filling);
         }
-        self.mark_dirty(index);
     }
 
     /// Starts the closing handshake of a session (RFC 6455 section 7.1.2), if it is not under way.
