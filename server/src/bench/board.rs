@@ -189,6 +189,20 @@ impl Board {
         }
     }
 
+    /// The connection of `who` has ended: as it should while all are closed, and a failure before.
+    pub(crate) fn end(&self, ended: Result<(), String>, who: impl FnOnce() -> String) {
+        if self.closing.get() {
+            self.count(1);
+            return;
+        }
+        self.fail(|| {
+            let how = ended
+                .err()
+                .unwrap_or_else(|| "the server is gone".to_owned());
+            format!("{}: {how}", who())
+        });
+    }
+
     /// The run cannot go on; the first reason stands.
     pub(crate) fn fail(&self, reason: impl FnOnce() -> String) {
         self.failure.borrow_mut().get_or_insert_with(reason);

@@ -33,16 +33,7 @@ impl Publisher {
     /// Publishes its share, and takes the answers down until the connection ends.
     pub(crate) async fn publish(self: Rc<Self>, board: Rc<Board>) {
         let ended = self.publish_all(&board).await;
-        if board.closing.get() {
-            board.count(1);
-            return;
-        }
-        board.fail(|| {
-            let how = ended
-                .err()
-                .unwrap_or_else(|| "the server is gone".to_owned());
-            format!("publisher {}: {how}", self.number)
-        });
+        board.end(ended, || format!("publisher {}", self.number));
     }
 
     async fn publish_all(&self, board: &Board) -> Result<(), String> {

@@ -74,16 +74,7 @@ impl Subscriber {
     /// Hears and keeps account, until the connection ends.
     pub(crate) async fn listen(self: Rc<Self>, board: Rc<Board>) {
         let ended = self.hear_all(&board).await;
-        if board.closing.get() {
-            board.count(1);
-            return;
-        }
-        board.fail(|| {
-            let how = ended
-                .err()
-                .unwrap_or_else(|| "the server is gone".to_owned());
-            format!("client {}: {how}", self.number)
-        });
+        board.end(ended, || format!("client {}", self.number));
     }
 
     async fn hear_all(&self, board: &Board) -> Result<(), String> {
