@@ -58,7 +58,7 @@ fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
             log::record(fact);
         }
     };
-    let served = server::serve(listener, *options, observer, stop);
+    let served = server::serve(listener, *options, observer, |_| stop);
     log::sum_up(&counters);
     served.map_err(|error| format!("cannot serve on {local}: {error}"))
 }

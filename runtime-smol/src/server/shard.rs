@@ -208,8 +208,13 @@ impl Shard {
                 let heard: Vec<u64> = delivery.heard().collect();
                 self.hub.settle(&delivery.placed, &heard, self.clock.now());
             }
-            Letter::Drain(window) => {
+            Letter::Options(options) => {
+                self.hub.reconfigure(&options.hub);
+                self.options = *options;
+            }
+            Letter::Drain => {
                 let now = self.clock.now();
+                let window = self.options.drain_window;
                 // Few connections need no time to be closed in turns.
                 let enough = Duration::from_millis(self.hub.sessions() as u64);
                 self.hub.drain(window.min(enough), now);
