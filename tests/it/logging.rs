@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use campanile_tests::{Daemon, Wire};
@@ -40,8 +40,8 @@ struct Logging {
 impl Logging {
     #[track_caller]
     fn to(log: Stdio) -> Self {
-        let mut child = Command::new(Daemon::binary())
-            .args(["--listen", "127.0.0.1:0", "--messages-per-minute", "0"])
+        let mut child = Daemon::command(&["--listen", "127.0.0.1:0", "--messages-per-minute", "0"])
+            .args(["--log-rate", "0"])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
