@@ -99,6 +99,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 receiver.enlist(index, &mut self.dirty, &mut self.filling);
                 count = count.saturating_add(1);
             }
+            self.load.deliveries = self.load.deliveries.saturating_add(count);
             if let Some(heard) = heard.get_mut(at) {
                 *heard = heard.saturating_add(count);
             }

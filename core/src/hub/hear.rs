@@ -249,7 +249,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
         let publishes = session.rights.publish;
         let answers = session.answers.as_ref();
-        if answers.is_some_and(|answers| answers.are_too_many()) {
+        let is_too_fast = answers.is_some_and(|answers| answers.are_too_many());
+        self.load.messages = self.load.messages.saturating_add(1);
+        if is_too_fast {
             self.refuse(index, &Refusal::new(ErrorCode::RateLimited), now);
             return self.close(index, Ending::TOO_FAST, now);
         }
@@ -463,6 +465,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     fn tell(&mut self, index: u32, frame: &[u8]) {
         let session = self.session(index);
         if session.is_some_and(|session| session.may_be_told()) {
+            self.load.answers = self.load.answers.saturating_add(1);
             self.write(index, frame);
         }
     }

@@ -21,6 +21,7 @@ mod ending;
 mod fact;
 mod hear;
 pub mod index;
+mod load;
 mod options;
 mod outbox;
 mod rate;
@@ -35,6 +36,7 @@ pub use admission::{Admission, AdmissionLimits, TurnedAway};
 pub use batch::{Batch, Placed, Sequence};
 pub use fact::Fact;
 pub use index::{Counters, HashKey, Index, IndexLimits, TooMuchToVerify};
+pub use load::Load;
 pub use options::Options;
 pub use outbox::{OutboxLimits, SlowPolicy};
 pub use rate::Rate;
@@ -165,6 +167,7 @@ pub struct Hub<W> {
     reached: Position,
     next_tick: Instant,
     drain: Option<Drain>,
+    load: Load,
 }
 
 #[derive(Debug, Default)]
@@ -237,6 +240,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             reached: position,
             next_tick: Instant::ZERO,
             drain: None,
+            load: Load::default(),
         }
     }
 
@@ -368,6 +372,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(session) = slot.and_then(|slot| slot.session.take()) else {
             return;
         };
+        self.load.waits(session.waiting(), None);
         self.index.forget(index);
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             *receiver = Receiver::NOBODY;
@@ -420,6 +425,18 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.index.counters()
+    }
+
+    /// What has been done, and what waits, in numbers.
+    #[must_use]
+    pub const fn load(&self) -> Load {
+        self.load
+    }
+
+    /// How many publications wait to be [handed out](Self::hand_out).
+    #[must_use]
+    pub fn published(&self) -> usize {
+        self.batch.len()
     }
 
     fn observe(&mut self, fact: &Fact<'_>) {

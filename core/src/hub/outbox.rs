@@ -227,6 +227,11 @@ impl Outbox {
         self.frames > 1 && (self.bytes > limits.bytes || self.notifications > limits.frames)
     }
 
+    /// How many bytes wait.
+    pub(super) const fn len(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()

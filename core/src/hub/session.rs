@@ -228,6 +228,11 @@ impl Session {
         }
     }
 
+    /// How many bytes its peer has not taken; `None` if it is not behind.
+    pub(super) fn waiting(&self) -> Option<usize> {
+        self.outbox.as_ref().map(|outbox| outbox.len())
+    }
+
     /// When its next deadline is.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.stage {

@@ -3,7 +3,7 @@
 use super::{
     Ending, Fact, Hub, SessionId, SlowPolicy,
     hear::reply_frame,
-    session::{Answer, Stage},
+    session::{Answer, Session, Stage},
     turn::{Due, OWN, Piece, RAW},
 };
 use crate::{
@@ -92,13 +92,16 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             return;
         };
         let mut left = written;
-        if let Some(session) = self.session_mut(index)
+        let slot = self.slots.get_mut(index as usize);
+        if let Some(session) = slot.and_then(|slot| slot.session.as_mut())
             && let Some(outbox) = &mut session.outbox
         {
+            let before = outbox.len();
             left = outbox.advance(left);
             if outbox.is_empty() {
                 session.outbox = None;
             }
+            self.load.waits(Some(before), session.waiting());
         }
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             self.turn.advance(&mut receiver.due, left);
@@ -111,7 +114,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(index) = self.find(id) else {
             return;
         };
-        if let Some(session) = self.session_mut(index) {
+        let slot = self.slots.get_mut(index as usize);
+        if let Some(session) = slot.and_then(|slot| slot.session.as_mut()) {
+            self.load.waits(session.waiting(), None);
             session.outbox = None;
             session.is_broken = true;
         }
@@ -276,6 +281,13 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         if due.is_nothing() {
             return;
         }
+        let before = self.session(index).and_then(Session::waiting);
+        self.keep_due(index, due, now);
+        let after = self.session(index).and_then(Session::waiting);
+        self.load.waits(before, after);
+    }
+
+    fn keep_due(&mut self, index: u32, due: Due, now: Instant) {
         let limits = self.options.outbox;
         let slot = self.slots.get_mut(index as usize);
         let Some(session) = slot.and_then(|slot| slot.session.as_mut()) else {

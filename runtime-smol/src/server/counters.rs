@@ -2,7 +2,11 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use campanile_core::{conn::OpeningError, hub, notify::ErrorCode};
+use campanile_core::{
+    conn::{CloseCause, OpeningError, Violation},
+    hub::{self, TurnedAway},
+    notify::ErrorCode,
+};
 
 use super::Fact;
 
@@ -12,17 +16,26 @@ pub struct Counters {
     connections: AtomicU64,
     notifications: AtomicU64,
     deliveries: AtomicU64,
-    declined: AtomicU64,
+    declined_in_all: AtomicU64,
+    declined_by_address: AtomicU64,
     handshakes_refused: AtomicU64,
+    handshakes_declined: AtomicU64,
     handshakes_too_slow: AtomicU64,
+    handshakes_lost: AtomicU64,
     rate_limited: AtomicU64,
     forbidden: AtomicU64,
     too_many_subscriptions: AtomicU64,
     invalid_messages: AtomicU64,
-    protocol_violations: AtomicU64,
+    messages_too_big: AtomicU64,
+    other_violations: AtomicU64,
     slow_consumers: AtomicU64,
     dropped: AtomicU64,
     accept_failures: AtomicU64,
+    closed_by_server: AtomicU64,
+    closed_by_peer: AtomicU64,
+    closed_for_violation: AtomicU64,
+    gone: AtomicU64,
+    silent: AtomicU64,
 }
 
 impl Counters {
@@ -30,34 +43,55 @@ impl Counters {
     pub fn count(&self, fact: &Fact<'_>) {
         match fact {
             Fact::Session(fact) => self.count_session(fact),
-            Fact::TurnedAway { .. } => add(&self.declined, 1),
+            Fact::TurnedAway { reason, .. } => match reason {
+                TurnedAway::Full => add(&self.declined_in_all, 1),
+                TurnedAway::AddressFull => add(&self.declined_by_address, 1),
+            },
             Fact::AcceptFailed { .. } => add(&self.accept_failures, 1),
             Fact::Draining => {}
         }
     }
 
     /// The numbers, each with its name: of connections, notifications and deliveries, and of what was
-    /// refused or cut off, by the limit or rule.
+    /// refused or cut off, by the limit or rule; and of the ends of connections.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let numbers = [
-            ("connections", &self.connections),
-            ("notifications", &self.notifications),
-            ("deliveries", &self.deliveries),
-            ("declined", &self.declined),
-            ("handshakes_refused", &self.handshakes_refused),
-            ("handshakes_too_slow", &self.handshakes_too_slow),
-            ("rate_limited", &self.rate_limited),
-            ("forbidden", &self.forbidden),
-            ("too_many_subscriptions", &self.too_many_subscriptions),
-            ("invalid_messages", &self.invalid_messages),
-            ("protocol_violations", &self.protocol_violations),
-            ("slow_consumers", &self.slow_consumers),
-            ("dropped", &self.dropped),
-            ("accept_failures", &self.accept_failures),
-        ];
-        numbers
-            .into_iter()
-            .map(|(name, number)| (name, number.load(Ordering::Relaxed)))
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (in_all, by_address) = (get(&self.declined_in_all), get(&self.declined_by_address));
+        let (too_big, violations) = (get(&self.messages_too_big), get(&self.other_violations));
+        [
+            ("connections", get(&self.connections)),
+            ("notifications", get(&self.notifications)),
+            ("deliveries", get(&self.deliveries)),
+            ("declined", in_all.saturating_add(by_address)),
+            ("declined_in_all", in_all),
+            ("declined_by_address", by_address),
+            ("handshakes_refused", get(&self.handshakes_refused)),
+            ("handshakes_declined", get(&self.handshakes_declined)),
+            ("handshakes_too_slow", get(&self.handshakes_too_slow)),
+            ("handshakes_lost", get(&self.handshakes_lost)),
+            ("rate_limited", get(&self.rate_limited)),
+            ("forbidden", get(&self.forbidden)),
+            ("too_many_subscriptions", get(&self.too_many_subscriptions)),
+            ("invalid_messages", get(&self.invalid_messages)),
+            ("messages_too_big", too_big),
+            ("protocol_violations", too_big.saturating_add(violations)),
+            ("slow_consumers", get(&self.slow_consumers)),
+            ("dropped", get(&self.dropped)),
+            ("accept_failures", get(&self.accept_failures)),
+            ("closed_by_server", get(&self.closed_by_server)),
+            ("closed_by_peer", get(&self.closed_by_peer)),
+            ("closed_for_violation", get(&self.closed_for_violation)),
+            ("gone", get(&self.gone)),
+            ("silent", get(&self.silent)),
+        ]
+        .into_iter()
+    }
+
+    /// The number of this name, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<u64> {
+        let mut all = self.iter();
+        all.find_map(|(own, number)| (own == name).then_some(number))
     }
 
     fn count_session(&self, fact: &hub::Fact<'_>) {
@@ -66,7 +100,8 @@ impl Counters {
             hub::Fact::HandshakeFailed { error, .. } => match error {
                 OpeningError::BadRequest(_) => add(&self.handshakes_refused, 1),
                 OpeningError::TimedOut => add(&self.handshakes_too_slow, 1),
-                OpeningError::Declined(_) | OpeningError::Lost | _ => {}
+                OpeningError::Declined(_) => add(&self.handshakes_declined, 1),
+                OpeningError::Lost | _ => add(&self.handshakes_lost, 1),
             },
             hub::Fact::Published { recipients, .. } => {
                 add(&self.notifications, 1);
@@ -87,10 +122,24 @@ impl Counters {
                 .map_or(&self.invalid_messages, |(_, counter)| counter);
                 add(counter, 1);
             }
-            hub::Fact::Violated { .. } => add(&self.protocol_violations, 1),
+            hub::Fact::Violated { violation, .. } => {
+                let is_too_big = *violation == Violation::MessageTooBig;
+                let counters = (&self.messages_too_big, &self.other_violations);
+                add(if is_too_big { counters.0 } else { counters.1 }, 1);
+            }
             hub::Fact::SlowConsumer { .. } => add(&self.slow_consumers, 1),
             hub::Fact::Dropped { notifications, .. } => add(&self.dropped, *notifications as u64),
-            hub::Fact::Subscribed { .. } | hub::Fact::Disconnected { .. } | _ => {}
+            hub::Fact::Disconnected { cause, .. } => add(
+                match cause {
+                    CloseCause::Local(_) => &self.closed_by_server,
+                    CloseCause::Peer(_) => &self.closed_by_peer,
+                    CloseCause::Violation(_) => &self.closed_for_violation,
+                    CloseCause::Overdue => &self.silent,
+                    CloseCause::Eof => &self.gone,
+                },
+                1,
+            ),
+            hub::Fact::Subscribed { .. } | _ => {}
         }
     }
 }

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use campanile_core::hub::{Batch, Placed, Sequence, TurnedAway};
+use campanile_core::{
+    Instant,
+    hub::{Batch, Placed, Sequence, TurnedAway},
+};
 use smol::channel::{self, Receiver, Sender};
 
 use super::Options;
@@ -48,6 +51,8 @@ pub(super) struct Delivery {
     pub(super) placed: Arc<Placed>,
     /// The shard that it was published at.
     pub(super) origin: usize,
+    /// When the first of its publications had come in.
+    pub(super) since: Instant,
     /// How many hear each of its publications, at the shards that have delivered it.
     heard: Box<[AtomicU64]>,
     /// How many shards have not.
@@ -81,13 +86,14 @@ impl Exchange {
         }
     }
 
-    /// Places a batch of the shard `origin`, and sends it to all shards, its own included: each gets
-    /// all batches in the order of their places.
-    pub(super) fn publish(&self, origin: usize, batch: Batch) {
+    /// Places a batch of the shard `origin`, the first of which had come in at `since`, and sends it
+    /// to all shards, its own included: each gets all batches in the order of their places.
+    pub(super) fn publish(&self, origin: usize, batch: Batch, since: Instant) {
         let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
         let placed = sequence.place(batch);
         let delivery = Arc::new(Delivery {
             origin,
+            since,
             heard: (0..placed.len()).map(|_| AtomicU64::new(0)).collect(),
             left: AtomicUsize::new(self.boxes.len()),
             placed,

@@ -9,6 +9,7 @@
 mod accept;
 mod counters;
 mod exchange;
+mod meter;
 mod poller;
 mod shard;
 
@@ -26,9 +27,11 @@ use campanile_core::hub::{self, Admission, AdmissionLimits, Sequence, TurnedAway
 use smol::{Async, LocalExecutor, future};
 
 pub use counters::Counters;
+pub use meter::{Latencies, Readings};
 
 use accept::Acceptor;
 use exchange::{Exchange, Letter};
+use meter::Meter;
 use shard::{Common, Shard, random_key};
 
 use crate::clock::Clock;
@@ -123,14 +126,32 @@ pub enum Fact<'a> {
     Draining,
 }
 
-/// Changes how a server serves, while it does.
+/// Changes how a server serves, and tells what it does, meanwhile.
 #[derive(Clone, Debug)]
 pub struct Control {
     exchange: Arc<Exchange>,
     admission: Arc<Mutex<Admission>>,
+    meters: Arc<[Meter]>,
 }
 
 impl Control {
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.meters.len()
+    }
+
+    /// What all shards together have done and hold, as of the end of each one's last turn. The shards
+    /// do not notice that it is read.
+    #[must_use]
+    pub fn readings(&self) -> Readings {
+        let mut all = Readings::default();
+        for meter in &*self.meters {
+            all += meter.read();
+        }
+        all
+    }
+
     /// From now on `options` are in force, soon in every shard. Connections stay, and the limits on
     /// messages and on what may wait are theirs too ([`Hub::reconfigure`](hub::Hub::reconfigure));
     /// times and the size of messages are those of connections that come later. The number of shards
@@ -173,10 +194,12 @@ pub fn serve<F: Future<Output = ()>>(
         sequence,
         admission: Arc::new(Mutex::new(admission)),
         turned_away: Arc::new(AtomicUsize::new(0)),
+        meters: (0..shards).map(|_| Meter::default()).collect(),
     };
     let stop = attend(Control {
         exchange: Arc::clone(&common.exchange),
         admission: Arc::clone(&common.admission),
+        meters: Arc::clone(&common.meters),
     });
     let mut shards = Vec::new();
     for (number, letters) in letters.into_iter().enumerate() {

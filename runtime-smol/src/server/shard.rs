@@ -23,6 +23,7 @@ use smol::{Timer, channel::Receiver, future};
 use super::{
     Fact, Options,
     exchange::{Delivery, Exchange, Letter, Newcomer},
+    meter::{Meter, Readings},
     poller::{Poller, Socket},
 };
 use crate::clock::Clock;
@@ -50,6 +51,10 @@ const TURN: Duration = Duration::from_millis(16);
 /// hear more.
 const IN_FLIGHT: usize = 16;
 
+/// How many batches are timed each for itself, of those that are written together. More than any turn
+/// has but in a flood of single ones, where the first of many tells enough.
+const TIMED: usize = 1024;
+
 pub(super) struct Shard {
     number: usize,
     options: Options,
@@ -73,6 +78,13 @@ pub(super) struct Shard {
     unsettled: usize,
     /// When the shard ends whatever is still open.
     deadline: Option<Instant>,
+    /// When the first publication came in that was not handed out yet.
+    oldest: Option<Instant>,
+    /// What was handed out and is to be written in this turn: when the first came in, and how many.
+    unwritten: Vec<(Instant, u64)>,
+    /// What is shown at the end of each turn.
+    readings: Readings,
+    meters: Arc<[Meter]>,
 }
 
 struct Peer {
@@ -99,6 +111,8 @@ pub(super) struct Common {
     pub(super) sequence: Sequence,
     pub(super) admission: Arc<Mutex<Admission>>,
     pub(super) turned_away: Arc<AtomicUsize>,
+    /// One for each shard.
+    pub(super) meters: Arc<[Meter]>,
 }
 
 impl Shard {
@@ -115,6 +129,7 @@ impl Shard {
             sequence,
             admission,
             turned_away,
+            meters,
         } = common;
         let watch: Watch = Box::new(move |fact| observer(&Fact::Session(fact)));
         Ok(Self {
@@ -134,6 +149,10 @@ impl Shard {
             heard: Vec::new(),
             unsettled: 0,
             deadline: None,
+            oldest: None,
+            unwritten: Vec::new(),
+            readings: Readings::default(),
+            meters,
         })
     }
 
@@ -145,6 +164,7 @@ impl Shard {
             self.hand_out();
             self.hub.handle_timeouts(self.clock.now());
             self.flush();
+            self.show();
             if self.is_done() {
                 return Ok(());
             }
@@ -154,6 +174,15 @@ impl Shard {
             } else {
                 self.wait().await?;
             }
+        }
+    }
+
+    /// Shows what has been done and what there is, for other threads.
+    fn show(&mut self) {
+        let (load, index) = (self.hub.load(), self.hub.counters());
+        self.readings.take(self.hub.sessions(), &load, &index);
+        if let Some(meter) = self.meters.get(self.number) {
+            meter.show(&self.readings);
         }
     }
 
@@ -231,6 +260,7 @@ impl Shard {
             number,
             turned_away,
         } = newcomer;
+        self.readings.accepted = self.readings.accepted.saturating_add(1);
         let now = self.clock.now();
         let rights = Rights {
             publish: self.options.publishers.allow(peer.ip()),
@@ -362,6 +392,7 @@ impl Shard {
             Ok(count) => (count, count == len || (peer.ended && count > 0)),
             Err(_) => (0, false),
         };
+        self.readings.received_bytes = self.readings.received_bytes.saturating_add(count as u64);
         peer.queued = goes_on;
         let is_end = match read {
             Ok(count) => count == 0,
@@ -374,6 +405,9 @@ impl Shard {
         while !bytes.is_empty() {
             let taken = self.hub.receive(session, bytes, now);
             bytes = bytes.get_mut(taken..).unwrap_or_default();
+            if self.oldest.is_none() && self.hub.published() > 0 {
+                self.oldest = Some(now);
+            }
             if !bytes.is_empty() {
                 self.hand_out();
                 self.relieve();
@@ -388,13 +422,16 @@ impl Shard {
 
     /// Sends what was published to everybody.
     fn hand_out(&mut self) {
+        let now = self.clock.now();
+        let since = self.oldest.take().unwrap_or(now);
         if let Some(sequence) = &mut self.sequence {
-            self.hub.hand_out(sequence, self.clock.now());
-            return;
+            let published = self.hub.published();
+            self.hub.hand_out(sequence, now);
+            return self.time(since, published);
         }
         while let Some(batch) = self.hub.poll_batch() {
             self.unsettled = self.unsettled.saturating_add(1);
-            self.exchange.publish(self.number, batch);
+            self.exchange.publish(self.number, batch, since);
         }
         // Its own are among the letters, in their places among those of the others.
         while self.hub.in_flight() > 0
@@ -411,8 +448,22 @@ impl Shard {
         let now = self.clock.now();
         self.hub
             .deliver(&delivery.placed, is_own, &mut self.heard, now);
+        self.time(delivery.since, delivery.placed.len());
         self.exchange.delivered(delivery, &self.heard);
         self.relieve();
+    }
+
+    /// So many publications, the first of which came in at `since`, are going to be written.
+    fn time(&mut self, since: Instant, published: usize) {
+        let published = published as u64;
+        if published == 0 {
+            return;
+        }
+        if self.unwritten.len() < TIMED {
+            self.unwritten.push((since, published));
+        } else if let Some((_, more)) = self.unwritten.last_mut() {
+            *more = more.saturating_add(published);
+        }
     }
 
     /// Writes what is due to everybody, as far as the kernel takes it.
@@ -420,6 +471,16 @@ impl Shard {
         let now = self.clock.now();
         while let Some(session) = self.hub.poll_transmit(now) {
             self.write(session);
+        }
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        for (since, published) in self.unwritten.drain(..) {
+            self.readings.latencies.add(now.since(since), published);
+        }
+        if let Some(meter) = self.meters.get(self.number) {
+            meter.show_latencies(&self.readings.latencies);
         }
     }
 
@@ -442,7 +503,8 @@ impl Shard {
         let Some(peer) = slot else {
             return;
         };
-        write(&peer.socket, &mut self.hub, session);
+        let sent = write(&peer.socket, &mut self.hub, session);
+        self.readings.sent_bytes = self.readings.sent_bytes.saturating_add(sent);
         // Neither can fail in a way that matters: the socket is done with.
         if self.hub.is_over(session) {
             let (address, admitted) = (peer.address, peer.admitted);
@@ -463,8 +525,9 @@ impl Shard {
     }
 }
 
-/// Offers what is due to a session to the kernel.
-fn write(socket: &Socket, hub: &mut ShardHub, session: SessionId) {
+/// Offers what is due to a session to the kernel; how many bytes it took.
+fn write(socket: &Socket, hub: &mut ShardHub, session: SessionId) -> u64 {
+    let mut sent: u64 = 0;
     loop {
         let mut slices = [IoSlice::new(&[]); VECTOR];
         let mut used = 0;
@@ -474,15 +537,21 @@ fn write(socket: &Socket, hub: &mut ShardHub, session: SessionId) {
         }
         let slices = slices.get(..used).unwrap_or_default();
         if slices.is_empty() {
-            return;
+            return sent;
         }
         match socket.write(slices) {
-            Ok(count) => hub.sent(session, count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Ok(count) => {
+                sent = sent.saturating_add(count as u64);
+                hub.sent(session, count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // The peer takes no more. What it said before is still to be read, and the end of that
             // ends the connection.
-            Err(_) => return hub.write_failed(session),
+            Err(_) => {
+                hub.write_failed(session);
+                return sent;
+            }
         }
     }
 }

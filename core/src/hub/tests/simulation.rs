@@ -553,6 +553,9 @@ impl Simulation {
     /// Whether each client has been told what it was to be told. Not yet all of it, perhaps, unless
     /// `all` is done.
     fn check(&self, all: bool) {
+        for hub in &self.world.hubs {
+            hub.check_load();
+        }
         for (who, (client, peer)) in self.clients.iter().zip(&self.world.peers).enumerate() {
             let seen = self.world.seen.borrow();
             let is_slow = seen.contains(&Seen::SlowConsumer(peer.number));
@@ -677,6 +680,7 @@ impl Simulation {
             let hub = &self.world.hubs[hub];
             assert_eq!(hub.sessions(), 0);
             assert_eq!(hub.counters().subscriptions, 0);
+            hub.check_load();
             assert_eq!(hub.poll_timeout(), None);
             assert!(hub.slots.is_empty() && hub.later.is_empty() && hub.dirty.is_empty());
         }

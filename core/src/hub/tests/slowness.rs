@@ -54,6 +54,8 @@ fn a_slow_consumer_is_closed_behind_a_last_word_and_others_notice_nothing() {
         world.peers[slow].room = room;
         publish(&mut world, publisher, 0..12);
         assert!(world.seen.borrow().contains(&Seen::SlowConsumer(0)));
+        let load = world.hubs[0].load();
+        assert!(load.behind == 1 && load.waiting_bytes > 0, "{load:?}");
         assert_eq!(numbers(&world, fast), (0..12).collect::<Vec<_>>());
         world.make_room(slow, usize::MAX);
         world.flush(0);

@@ -361,6 +361,7 @@ impl World {
         }
         assert!(self.hubs[hub].poll_transmit(now).is_none());
         assert!(!self.hubs[hub].is_filling());
+        self.hubs[hub].check_load();
     }
 
     /// A client makes room for so many bytes more.
