@@ -167,7 +167,11 @@ fn show(value: &Spanned<DeValue<'_>>, text: &str) -> String {
     match value.get_ref() {
         DeValue::Table(_) => "a table".to_owned(),
         DeValue::Array(_) => "an array".to_owned(),
-        _ => match text.get(value.span()) {
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => match text.get(value.span()) {
             Some(raw) if raw.len() <= SHOWN && !raw.contains(char::is_control) => raw.to_owned(),
             _ => format!("a {} like that", value.get_ref().type_str()),
         },

@@ -47,7 +47,9 @@ fn explain(out: &mut impl Write, setting: &Setting) -> io::Result<()> {
                 comment(out, &format!("  \"{}\": {}", choice.name, choice.help))?;
             }
         }
-        _ => comment(out, &format!("Allowed: {}.", setting.kind.allowed()))?,
+        kind @ (Kind::Number(..) | Kind::Size(..) | Kind::Duration(..) | Kind::Address) => {
+            comment(out, &format!("Allowed: {}.", kind.allowed()))?
+        }
     }
     let flag = setting.flag;
     let variable = setting.variable();
