@@ -1,6 +1,6 @@
 //! Facts as log lines: one each, on standard error, as text or as JSON.
 //!
-//! [`EVENTS`] names every event and its fields. No event of a kind that peers cause is logged without
+//! [`events::EVENTS`] names every event and its fields. No event of a kind that peers cause is logged without
 //! end: what is over the rate is counted, and the count is an event.
 
 mod events;
