@@ -68,8 +68,8 @@ fn refuse(problems: &[String]) -> ExitCode {
     ExitCode::from(WRONG)
 }
 
-/// Says what is wrong. Names of files and variables are anyone's; a terminal would obey some
-/// characters.
+/// Says what is wrong. Names of files, of members and of variables are anyone's, and so is what a server
+/// says; a terminal would obey some characters.
 fn complain(reason: &str) {
     let reason = reason.replace(char::is_control, "\u{FFFD}");
     // Where even this cannot be written, the exit code has to do.

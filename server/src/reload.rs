@@ -59,9 +59,10 @@ impl Live {
             let [from, to] = [change.from, change.to].map(|value| setting.kind.text(value));
             match setting.applies {
                 Applies::Restart => self.log.needs_restart(setting.key, &from, &to),
-                applies => self
-                    .log
-                    .changed(setting.key, &from, &to, applies.in_words()),
+                applies @ (Applies::Now | Applies::Later) => {
+                    self.log
+                        .changed(setting.key, &from, &to, applies.in_words())
+                }
             }
         }
         self.log.reconfigure(&now.log);

@@ -5,6 +5,7 @@ mod bad_handshake;
 mod bad_input;
 mod benching;
 mod command_line;
+mod configuring;
 mod draining;
 mod explaining;
 mod faults;

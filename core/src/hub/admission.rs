@@ -85,7 +85,7 @@ impl core::error::Error for TurnedAway {}
 pub struct Admission {
     limits: AdmissionLimits,
     open: usize,
-    /// Only of addresses that have a limit.
+    /// Loopback addresses are not in it.
     by_address: HashMap<IpAddr, usize, Keyed>,
 }
 

@@ -47,37 +47,39 @@ fn parse(path: &Path, text: &str, problems: &mut Problems) -> Vec<Given> {
     let mut reader = Reader {
         path,
         text,
-        problems,
         given: Vec::new(),
+        wrong: Vec::new(),
     };
     match DeTable::parse(text) {
         Ok(table) => reader.read(table.get_ref(), ""),
         Err(error) => {
             // The parser's own words may have several lines.
             let reason = error.message().replace('\n', ", ");
-            reader.complain(
-                error.span().unwrap_or_default(),
-                &format!("not valid TOML: {reason}"),
-            );
+            let span = error.span().unwrap_or_default();
+            reader.complain(span, &format!("not valid TOML: {reason}"));
         }
     }
-    reader.given
+    let Reader {
+        given, mut wrong, ..
+    } = reader;
+    // People read from top to bottom, and the parser's tables are in the order of their names.
+    wrong.sort();
+    problems.extend(wrong.into_iter().map(|(_, problem)| problem));
+    given
 }
 
 struct Reader<'r> {
     path: &'r Path,
     text: &'r str,
-    problems: &'r mut Problems,
     given: Vec<Given>,
+    /// What is wrong, each with the byte at which it is.
+    wrong: Vec<(usize, String)>,
 }
 
 impl Reader<'_> {
     /// Reads the file's own keys, or those of a section: there are no sections in a section.
     fn read(&mut self, table: &DeTable<'_>, section: &str) {
-        // The parser sorts them by name, and people read from top to bottom.
-        let mut entries: Vec<_> = table.iter().collect();
-        entries.sort_by_key(|(key, _)| key.span().start);
-        for (key, value) in entries {
+        for (key, value) in table {
             let name = key.get_ref();
             let full = if section.is_empty() {
                 name.to_string()
@@ -140,8 +142,8 @@ impl Reader<'_> {
 
     fn complain(&mut self, span: Range<usize>, reason: &str) {
         let (line, column) = self.place(span.start);
-        self.problems
-            .push(format!("{}:{line}:{column}: {reason}", self.path.display()));
+        let problem = format!("{}:{line}:{column}: {reason}", self.path.display());
+        self.wrong.push((span.start, problem));
     }
 
     /// The line and the column of a byte, both from 1.
@@ -165,7 +167,11 @@ fn show(value: &Spanned<DeValue<'_>>, text: &str) -> String {
     match value.get_ref() {
         DeValue::Table(_) => "a table".to_owned(),
         DeValue::Array(_) => "an array".to_owned(),
-        _ => match text.get(value.span()) {
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => match text.get(value.span()) {
             Some(raw) if raw.len() <= SHOWN && !raw.contains(char::is_control) => raw.to_owned(),
             _ => format!("a {} like that", value.get_ref().type_str()),
         },
@@ -198,14 +204,15 @@ mod tests {
             .into_iter()
             .map(|(at, value, origin)| (SETTINGS[at].key, value, origin.to_string()))
             .collect();
+        // By their names.
         let expected = [
-            ("shards", Value::Number(2), "c.toml:1".to_owned()),
-            ("limits.values", Value::Number(16), "c.toml:4".to_owned()),
             (
                 "limits.message_size",
                 Value::Number(1 << 20),
                 "c.toml:5".to_owned(),
             ),
+            ("limits.values", Value::Number(16), "c.toml:4".to_owned()),
+            ("shards", Value::Number(2), "c.toml:1".to_owned()),
         ];
         assert_eq!(found, expected);
     }
@@ -229,8 +236,8 @@ mod tests {
             "[limits]\n  conections = 1\n[limts]\nvalues = 1\n[limits.values]\nx = 1\n",
             &[
                 "c.toml:2:3: unknown key `limits.conections`: did you mean `limits.connections`?",
-                "c.toml:5:9: `limits.values` cannot be a table; allowed is a whole number from 0 to 4294967295",
                 "c.toml:3:2: unknown key `limts`: did you mean `limits`?",
+                "c.toml:5:1: `limits.values` cannot be a table; allowed is a whole number from 0 to 4294967295",
             ],
         );
         assert_problems(

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Effective, SETTINGS, Setting, table::SECTIONS, value::Kind};
+use super::{Effective, Origin, SETTINGS, Setting, table::SECTIONS, value::Kind};
 
 /// Of a line's length when it is filled with words.
 const WIDTH: usize = 96;
@@ -47,7 +47,9 @@ fn explain(out: &mut impl Write, setting: &Setting) -> io::Result<()> {
                 comment(out, &format!("  \"{}\": {}", choice.name, choice.help))?;
             }
         }
-        _ => comment(out, &format!("Allowed: {}.", setting.kind.allowed()))?,
+        kind @ (Kind::Number(..) | Kind::Size(..) | Kind::Duration(..) | Kind::Address) => {
+            comment(out, &format!("Allowed: {}.", kind.allowed()))?
+        }
     }
     let flag = setting.flag;
     let variable = setting.variable();
@@ -77,10 +79,15 @@ pub(crate) fn print_effective(effective: &Effective, out: &mut impl Write) -> io
         }
         for (setting, value, origin) in effective.iter() {
             if setting.parts().0 == *section {
+                // What somebody has set is to be seen.
+                let style = match origin {
+                    Origin::Default => ASIDE,
+                    Origin::File(..) | Origin::Variable(_) | Origin::Flag(_) => Style::new(),
+                };
                 // The name of a file may be anything.
                 let origin = origin.to_string().replace(char::is_control, "\u{FFFD}");
                 let line = line(setting, value);
-                writeln!(out, "{line:width$}  {ASIDE}# {origin}{ASIDE:#}")?;
+                writeln!(out, "{line:width$}  {style}# {origin}{style:#}")?;
             }
         }
     }

@@ -187,7 +187,7 @@ fn quantity(text: &str, units: &[(&str, u64)], plain: u64) -> Option<u64> {
 fn in_units(number: u64, units: &[(&str, u64)]) -> String {
     let fits = |factor: u64| number > 0 && number.is_multiple_of(factor);
     let unit = units.iter().find(|(_, factor)| fits(*factor));
-    let (name, factor) = unit.or(units.last()).copied().unwrap_or(("", 1));
+    let (name, factor) = unit.or_else(|| units.last()).copied().unwrap_or(("", 1));
     let count = number.checked_div(factor).unwrap_or(number);
     format!("{count}{name}")
 }

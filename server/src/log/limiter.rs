@@ -57,7 +57,8 @@ impl Limiter {
             .due
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| {
                 let due = due.max(now);
-                (due.saturating_sub(now) < BURST).then(|| due.saturating_add(each.max(1)))
+                let next = due.saturating_add(each.max(1));
+                (next.saturating_sub(now) <= BURST).then_some(next)
             });
         if counted.is_err() {
             bucket.left_out.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +104,7 @@ mod tests {
         assert_eq!(limiter.take_left_out().count(), 0);
         // Each kind has a rate of its own.
         assert!(limiter.admits_at(Kind::Connected, 0));
-        assert_eq!(logged(0, 10 * SECOND / 1_000, 1_000), 50);
+        assert_eq!(logged(1_000, 10 * SECOND / 1_000, 1_000), 50);
         limiter.set_rate(0);
         assert_eq!(logged(0, 1_000, 0), 1_000);
     }

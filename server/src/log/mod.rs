@@ -1,6 +1,6 @@
 //! Facts as log lines: one each, on standard error, as text or as JSON.
 //!
-//! [`EVENTS`] names every event and its fields. No event of a kind that peers cause is logged without
+//! [`events::EVENTS`] names every event and its fields. No event of a kind that peers cause is logged without
 //! end: what is over the rate is counted, and the count is an event.
 
 mod events;
@@ -222,97 +222,18 @@ impl Log {
     /// Logs what happened. Of a message, only its package and page and the name of a member at fault
     /// are logged; never values or tokens.
     pub(crate) fn record(&self, fact: &Fact<'_>) {
+        if !kind_of(fact).is_some_and(|kind| self.admits(kind)) {
+            return;
+        }
         match fact {
-            Fact::Session(fact) => self.record_session(fact),
-            Fact::TurnedAway { peer, reason } if self.admits(Kind::Declined) => {
+            Fact::Session(fact) => record_session(fact),
+            Fact::TurnedAway { peer, reason } => {
                 warn!(%peer, reason = reason.to_string(), "connection declined");
             }
-            Fact::AcceptFailed { error } if self.admits(Kind::CannotAccept) => {
+            Fact::AcceptFailed { error } => {
                 error!(reason = error.to_string(), "cannot accept connections");
             }
-            Fact::Draining if self.admits(Kind::ShuttingDown) => info!("shutting down"),
-            _ => {}
-        }
-    }
-
-    fn record_session(&self, fact: &hub::Fact<'_>) {
-        use hub::Fact;
-        match fact {
-            Fact::Connected {
-                connection,
-                peer,
-                version,
-            } if self.admits(Kind::Connected) => {
-                info!(connection, %peer, session = %version, "connected");
-            }
-            Fact::HandshakeFailed {
-                peer,
-                error: OpeningError::BadRequest(bad),
-            } => {
-                if self.admits(Kind::HandshakeRefused) {
-                    warn!(
-                        %peer,
-                        status = bad.status(),
-                        reason = first_sentence(&bad.to_string()),
-                        "handshake refused"
-                    );
-                }
-            }
-            Fact::HandshakeFailed { peer, error } if self.admits(Kind::HandshakeFailed) => {
-                debug!(%peer, reason = error.to_string(), "handshake failed");
-            }
-            Fact::Subscribed {
-                connection,
-                subscriptions,
-            } if self.admits(Kind::Subscribed) => info!(connection, subscriptions, "subscribed"),
-            Fact::Published {
-                connection,
-                notification,
-                position,
-                bytes,
-                recipients,
-            } if self.admits(Kind::Notification) => info!(
-                connection,
-                package = notification.package().to_string(),
-                page = notification.page().to_string(),
-                %position,
-                bytes,
-                recipients,
-                "notification"
-            ),
-            Fact::Refused {
-                connection,
-                refusal,
-            } if self.admits(Kind::Refused) => warn!(
-                connection,
-                error = refusal.code().as_str(),
-                reason = refusal.to_string(),
-                "refused"
-            ),
-            Fact::Violated {
-                connection,
-                violation,
-            } if self.admits(Kind::Violation) => warn!(
-                connection,
-                code = violation.close_code().get(),
-                reason = violation.reason(),
-                "protocol violation"
-            ),
-            Fact::SlowConsumer { connection } if self.admits(Kind::SlowConsumer) => {
-                warn!(connection, "slow consumer");
-            }
-            Fact::Dropped {
-                connection,
-                notifications,
-            } if self.admits(Kind::Dropped) => {
-                warn!(connection, notifications, "dropped the oldest");
-            }
-            Fact::Disconnected { connection, cause } if self.admits(Kind::Disconnected) => info!(
-                connection,
-                code = cause.code(),
-                cause = cause.to_string(),
-                "disconnected"
-            ),
+            Fact::Draining => info!("shutting down"),
             _ => {}
         }
     }
@@ -363,6 +284,111 @@ impl Log {
             rate_limited forbidden too_many_subscriptions invalid_messages protocol_violations
             slow_consumers dropped accept_failures
         );
+    }
+}
+
+/// Which event tells of a fact.
+fn kind_of(fact: &Fact<'_>) -> Option<Kind> {
+    use hub::Fact as Of;
+    Some(match fact {
+        Fact::Session(fact) => match fact {
+            Of::Connected { .. } => Kind::Connected,
+            Of::HandshakeFailed {
+                error: OpeningError::BadRequest(_),
+                ..
+            } => Kind::HandshakeRefused,
+            Of::HandshakeFailed { .. } => Kind::HandshakeFailed,
+            Of::Subscribed { .. } => Kind::Subscribed,
+            Of::Published { .. } => Kind::Notification,
+            Of::Refused { .. } => Kind::Refused,
+            Of::Violated { .. } => Kind::Violation,
+            Of::SlowConsumer { .. } => Kind::SlowConsumer,
+            Of::Dropped { .. } => Kind::Dropped,
+            Of::Disconnected { .. } => Kind::Disconnected,
+            _ => return None,
+        },
+        Fact::TurnedAway { .. } => Kind::Declined,
+        Fact::AcceptFailed { .. } => Kind::CannotAccept,
+        Fact::Draining => Kind::ShuttingDown,
+        _ => return None,
+    })
+}
+
+fn record_session(fact: &hub::Fact<'_>) {
+    use hub::Fact;
+    match fact {
+        Fact::Connected {
+            connection,
+            peer,
+            version,
+        } => {
+            info!(connection, %peer, session = %version, "connected");
+        }
+        Fact::HandshakeFailed {
+            peer,
+            error: OpeningError::BadRequest(bad),
+        } => warn!(
+            %peer,
+            status = bad.status(),
+            reason = first_sentence(&bad.to_string()),
+            "handshake refused"
+        ),
+        Fact::HandshakeFailed { peer, error } => {
+            debug!(%peer, reason = error.to_string(), "handshake failed");
+        }
+        Fact::Subscribed {
+            connection,
+            subscriptions,
+        } => info!(connection, subscriptions, "subscribed"),
+        Fact::Published {
+            connection,
+            notification,
+            position,
+            bytes,
+            recipients,
+        } => info!(
+            connection,
+            package = notification.package().to_string(),
+            page = notification.page().to_string(),
+            %position,
+            bytes,
+            recipients,
+            "notification"
+        ),
+        Fact::Refused {
+            connection,
+            refusal,
+        } => warn!(
+            connection,
+            error = refusal.code().as_str(),
+            reason = refusal.to_string(),
+            "refused"
+        ),
+        Fact::Violated {
+            connection,
+            violation,
+        } => warn!(
+            connection,
+            code = violation.close_code().get(),
+            reason = violation.reason(),
+            "protocol violation"
+        ),
+        Fact::SlowConsumer { connection } => {
+            warn!(connection, "slow consumer");
+        }
+        Fact::Dropped {
+            connection,
+            notifications,
+        } => {
+            warn!(connection, notifications, "dropped the oldest");
+        }
+        Fact::Disconnected { connection, cause } => info!(
+            connection,
+            code = cause.code(),
+            cause = cause.to_string(),
+            "disconnected"
+        ),
+        _ => {}
     }
 }
 

@@ -26,7 +26,10 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").write(bytes)
+        self.0.lock().map_or_else(
+            |_| Err(io::ErrorKind::Other.into()),
+            |mut lines| lines.write(bytes),
+        )
     }
 
     fn flush(&mut self) -> io::Result<()> {
