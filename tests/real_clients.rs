@@ -4,12 +4,16 @@
 //! `CI=true` in the environment it fails instead, so that a build server tests everything or says so.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::env;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::Instant;
 
-use campanile_tests::{Daemon, Ended, Program, Received, Wire, error_in, hex, tools};
+use campanile_tests::{Daemon, Ended, PATIENCE, Program, Received, Wire, error_in, hex, tools};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// The subscription of the protocol's section 2, on one line.
@@ -114,6 +118,16 @@ fn clients() -> Vec<Client> {
             "curl_is_told_what_to_do",
             [tools::program("curl")],
             curl_is_told_what_to_do,
+        ),
+        client(
+            "promtool_finds_nothing_to_mend",
+            [tools::program("promtool"), tools::program("curl")],
+            promtool_finds_nothing_to_mend,
+        ),
+        client(
+            "prometheus_counts_what_was_sent",
+            [tools::program("prometheus"), tools::program("promtool")],
+            prometheus_counts_what_was_sent,
         ),
         Client {
             obstacle: obstacle_to_namespaces(),
@@ -249,6 +263,92 @@ fn curl_is_told_what_to_do([curl]: [PathBuf; 1]) {
         body.contains("WebSocket") && body.contains("ws://"),
         "{answer}"
     );
+}
+
+fn promtool_finds_nothing_to_mend([promtool, curl]: [PathBuf; 2]) {
+    let (daemon, admin) = Daemon::with_admin(&[]);
+    daemon.publish(PLAIN);
+    let url = format!("http://{admin}/metrics");
+    let page = Program::run(Command::new(curl).args(["-sSf", &url]));
+    assert!(page.status.success(), "{page:?}");
+    let page = String::from_utf8(page.output).expect("text");
+    let checked = run_with_input(Command::new(&promtool).args(["check", "metrics"]), &page);
+    assert_succeeded(&checked, "");
+    assert_eq!(checked.errors, "");
+    let alerts = tools::checkout().join("deploy/prometheus/alerts.yml");
+    let checked = Program::run(Command::new(&promtool).args(["check", "rules"]).arg(alerts));
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+/// It asks for OpenMetrics.
+fn prometheus_counts_what_was_sent([prometheus, promtool]: [PathBuf; 2]) {
+    const CLIENTS: u64 = 20;
+    const NOTIFICATIONS: u64 = 300;
+    let (daemon, admin) = Daemon::with_admin(&["--shards", "2"]);
+    let folder = env::temp_dir().join(format!("campanile-prometheus-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a temporary folder");
+    let configuration = folder.join("prometheus.yml");
+    let alerts = tools::checkout().join("deploy/prometheus/alerts.yml");
+    let text = format!(
+        "global: {{scrape_interval: 1s}}\nrule_files: ['{}']\nscrape_configs:\n- job_name: campanile\n  \
+         static_configs: [{{targets: ['{admin}']}}]\n",
+        alerts.display()
+    );
+    fs::write(&configuration, text).expect("a temporary file");
+    // Free a moment ago: it does not say which port it got when it is asked to choose.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let address = free.expect("a port").to_string();
+    let server = Program::start(
+        Command::new(prometheus)
+            .arg(format!("--config.file={}", configuration.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.join("data").display()
+            ))
+            .arg(format!("--web.listen-address={address}")),
+    );
+    let bench = Program::run(Command::new(Daemon::binary()).args([
+        "bench",
+        &daemon.url(),
+        "--clients",
+        &CLIENTS.to_string(),
+        "--notifications",
+        &NOTIFICATIONS.to_string(),
+        "--json",
+    ]));
+    assert!(bench.status.success(), "{bench:?}");
+    let report: serde_json::Value = serde_json::from_slice(&bench.output).expect("a report");
+    assert_eq!(report["delivery"]["delivered"], CLIENTS * NOTIFICATIONS);
+    for (query, expected) in [
+        ("campanile_deliveries_total", CLIENTS * NOTIFICATIONS),
+        ("campanile_notifications_total", NOTIFICATIONS),
+        (
+            "sum(campanile_publish_latency_seconds_count)",
+            2 * NOTIFICATIONS,
+        ),
+        ("campanile_connections", 0),
+        ("campanile_outbox_bytes", 0),
+        ("up", 1),
+        ("campanile_build_info", 1),
+    ] {
+        let start = Instant::now();
+        loop {
+            let mut command = Command::new(&promtool);
+            let url = format!("http://{address}");
+            let answer = Program::run(command.args(["query", "instant", &url, query]));
+            let text = String::from_utf8_lossy(&answer.output).into_owned();
+            if text.contains(&format!("=> {expected} @")) {
+                break;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{query}: {text} {answer:?} {server}"
+            );
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+    drop(server);
+    fs::remove_dir_all(&folder).expect("it is ours");
 }
 
 /// Without keys, everybody may subscribe and only programs on the daemon's machine may publish (the

@@ -1,5 +1,6 @@
 //! The Campanile notification server.
 
+mod admin;
 mod attend;
 mod bench;
 mod check;
@@ -22,6 +23,7 @@ use std::{
 use campanile_smol::server::{self, Counters, Fact, Options};
 use clap::Parser as _;
 
+use admin::Admin;
 use attend::Signals;
 use cli::{Arguments, Command};
 use config::{Effective, Flags, Sources};
@@ -95,13 +97,14 @@ const BACKLOG: i32 = 4096;
 fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), String> {
     let configuration = effective.configuration();
     let (address, options) = (configuration.listen, configuration.server);
-    let listener =
-        TcpListener::bind(address).map_err(|error| refusal_to_listen(address, &error))?;
+    let listener = TcpListener::bind(address)
+        .map_err(|error| refusal_to_listen(address, &error, "--listen"))?;
     // Where that is refused, what `bind` asked for stands.
     let _ = rustix::net::listen(&listener, BACKLOG);
     let local = listener.local_addr().unwrap_or(address);
     descriptors::raise_limit();
     let signals = Signals::take().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let admin = Admin::bind(&effective, &log)?;
     log.listening(local, options.publishers);
     announce(local, &options);
     let counters = Arc::new(Counters::default());
@@ -113,6 +116,9 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
         }
     };
     let served = server::serve(listener, options, observer, |control| {
+        if let Some(admin) = admin {
+            admin.start(&control, &counters, &log);
+        }
         let live = Live {
             sources,
             effective,
@@ -138,23 +144,24 @@ fn announce(local: SocketAddr, options: &Options) {
     let _ = out.flush();
 }
 
-fn refusal_to_listen(address: SocketAddr, error: &io::Error) -> String {
+/// Why there is no listening on `address`, which `flag` sets.
+fn refusal_to_listen(address: SocketAddr, error: &io::Error, flag: &str) -> String {
     let known = [
         (
             io::ErrorKind::AddrInUse,
-            "the address is in use; stop the other server, or choose another address with --listen",
+            "the address is in use; stop the other server, or choose another address with",
         ),
         (
             io::ErrorKind::AddrNotAvailable,
-            "this machine has no such address; choose another one with --listen",
+            "this machine has no such address; choose another one with",
         ),
         (
             io::ErrorKind::PermissionDenied,
-            "permission denied; choose a port above 1023 with --listen",
+            "permission denied; choose a port above 1023 with",
         ),
     ];
     match known.iter().find(|(kind, _)| *kind == error.kind()) {
-        Some((_, reason)) => format!("cannot listen on {address}: {reason}"),
+        Some((_, reason)) => format!("cannot listen on {address}: {reason} {flag}"),
         None => format!("cannot listen on {address}: {error}"),
     }
 }

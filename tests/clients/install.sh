@@ -24,6 +24,7 @@ install_system_packages() {
     packages=
     need php php-cli
     need curl curl
+    need prometheus prometheus
     need ip iproute2
     need node nodejs
     need npm npm

@@ -13,6 +13,7 @@ mod keep_alive;
 mod limits;
 mod logging;
 mod many;
+mod metrics;
 mod publishing;
 mod v1;
 

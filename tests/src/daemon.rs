@@ -39,16 +39,29 @@ impl Daemon {
         Self::from_command(command.args(arguments))
     }
 
+    /// Starts the daemon on a free port with further `arguments` and an admin address, which is the
+    /// second one, and waits until it is ready.
+    #[track_caller]
+    pub fn with_admin(arguments: &[&str]) -> (Self, SocketAddr) {
+        let daemon = Self::with(&[&["--admin-listen", "127.0.0.1:0"], arguments].concat());
+        let line = daemon.wait_for_log("admin listening");
+        let (_, address) = line.rsplit_once("address=").expect("an address");
+        let address = address.trim().parse().expect("an address");
+        (daemon, address)
+    }
+
     /// Starts the daemon by a command line of the caller's and waits until it is ready. Its log is text,
-    /// unless `command` says otherwise.
+    /// and it has no admin address, unless `command` says otherwise.
     #[track_caller]
     pub fn from_command(command: &mut Command) -> Self {
         hide_environment(command);
-        if command
-            .get_envs()
-            .all(|(name, _)| name != "CAMPANILE_LOG_FORMAT")
-        {
-            command.env("CAMPANILE_LOG_FORMAT", "text");
+        for (name, value) in [
+            ("CAMPANILE_LOG_FORMAT", "text"),
+            ("CAMPANILE_ADMIN_LISTEN", "off"),
+        ] {
+            if command.get_envs().all(|(own, _)| own != name) {
+                command.env(name, value);
+            }
         }
         let mut program = Program::start(command);
         let ready_line = program.next_line();

@@ -47,9 +47,11 @@ fn explain(out: &mut impl Write, setting: &Setting) -> io::Result<()> {
                 comment(out, &format!("  \"{}\": {}", choice.name, choice.help))?;
             }
         }
-        kind @ (Kind::Number(..) | Kind::Size(..) | Kind::Duration(..) | Kind::Address) => {
-            comment(out, &format!("Allowed: {}.", kind.allowed()))?
-        }
+        kind @ (Kind::Number(..)
+        | Kind::Size(..)
+        | Kind::Duration(..)
+        | Kind::Address
+        | Kind::OptionalAddress) => comment(out, &format!("Allowed: {}.", kind.allowed()))?,
     }
     let flag = setting.flag;
     let variable = setting.variable();

@@ -18,6 +18,8 @@ pub(crate) struct Configuration {
     pub(crate) server: Options,
     /// What it logs.
     pub(crate) log: log::Options,
+    /// Where operators are answered, if anywhere.
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 impl Default for Configuration {
@@ -26,6 +28,7 @@ impl Default for Configuration {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
             server: Options::default(),
             log: log::Options::default(),
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], 8001))),
         }
     }
 }
@@ -101,6 +104,11 @@ pub(crate) const SECTIONS: &[(&str, &str, &str)] = &[
     ("", "Options", "Where and how to serve"),
     ("log", "Log", "What is logged, on standard error"),
     (
+        "admin",
+        "Admin",
+        "Where the server tells what it does: `GET /metrics`, for Prometheus and its kind",
+    ),
+    (
         "drain",
         "End",
         "How the server ends when it is told to: with SIGTERM, or Ctrl-C",
@@ -164,6 +172,15 @@ pub(crate) static SETTINGS: &[Setting] = &[
         help: "Events of one name that are logged a second, and ten times as many at once; others are \
                left out, and the log says how many; 0 for no limit",
         slot: |all| &mut all.log.rate,
+    },
+    Setting {
+        key: "admin.listen",
+        flag: "admin-listen",
+        kind: Kind::OptionalAddress,
+        applies: Applies::Restart,
+        help: "The address and port for metrics, which whoever reaches it may read; `off` for none. Where \
+               the default is in use already, there are none",
+        slot: |all| &mut all.admin,
     },
     Setting {
         key: "drain.window",
@@ -305,7 +322,7 @@ mod tests {
                 Kind::Size(..) => "3KiB".to_owned(),
                 Kind::Duration(..) => "7s".to_owned(),
                 Kind::Choice(_, choices) => choices().last().expect("choices").name.to_owned(),
-                Kind::Address => "[::1]:9".to_owned(),
+                Kind::Address | Kind::OptionalAddress => "[::1]:9".to_owned(),
             };
             let other = setting.kind.parse(&other).expect("a value");
             assert_ne!(other, default, "{}", setting.key);

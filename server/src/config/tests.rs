@@ -106,9 +106,11 @@ fn the_manual_page_is_that_of_the_table() {
                     .map(|choice| format!("`\"{}\"`: {}", choice.name, choice.help))
                     .collect::<Vec<_>>()
                     .join("; "),
-                kind @ (Kind::Number(..) | Kind::Size(..) | Kind::Duration(..) | Kind::Address) => {
-                    kind.allowed()
-                }
+                kind @ (Kind::Number(..)
+                | Kind::Size(..)
+                | Kind::Duration(..)
+                | Kind::Address
+                | Kind::OptionalAddress) => kind.allowed(),
             };
             let help = setting.help;
             writeln!(

@@ -12,6 +12,8 @@ pub(crate) enum Value {
     Duration(Duration),
     Choice(&'static str),
     Address(SocketAddr),
+    /// No address.
+    Off,
 }
 
 /// What values a setting may have.
@@ -27,7 +29,12 @@ pub(crate) enum Kind {
     Choice(&'static str, fn() -> Vec<Choice>),
     /// An IP address with a port.
     Address,
+    /// The same, or none.
+    OptionalAddress,
 }
+
+/// What stands for no address.
+const OFF: &str = "off";
 
 /// A word that a setting may be.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +90,8 @@ impl Kind {
                 .iter()
                 .find(|choice| choice.name == text)
                 .map(|choice| Value::Choice(choice.name)),
-            Self::Address => text.parse().ok().map(Value::Address),
+            Self::OptionalAddress if text == OFF => Some(Value::Off),
+            Self::Address | Self::OptionalAddress => text.parse().ok().map(Value::Address),
         }
     }
 
@@ -118,6 +126,9 @@ impl Kind {
             Self::Address => {
                 "an IP address with a port, such as \"127.0.0.1:8000\" or \"[::]:8000\"".to_owned()
             }
+            Self::OptionalAddress => {
+                "an IP address with a port, such as \"127.0.0.1:8001\", or \"off\"".to_owned()
+            }
         }
     }
 
@@ -128,7 +139,7 @@ impl Kind {
             Self::Size(..) => "SIZE",
             Self::Duration(..) => "DURATION",
             Self::Choice(placeholder, _) => placeholder,
-            Self::Address => "ADDR:PORT",
+            Self::Address | Self::OptionalAddress => "ADDR:PORT",
         }
     }
 
@@ -147,6 +158,7 @@ impl Kind {
             }
             Value::Choice(name) => name.to_owned(),
             Value::Address(address) => address.to_string(),
+            Value::Off => OFF.to_owned(),
         }
     }
 
@@ -155,9 +167,11 @@ impl Kind {
         let text = self.text(value);
         match self {
             Self::Number(..) => text,
-            Self::Size(..) | Self::Duration(..) | Self::Choice(..) | Self::Address => {
-                format!("\"{text}\"")
-            }
+            Self::Size(..)
+            | Self::Duration(..)
+            | Self::Choice(..)
+            | Self::Address
+            | Self::OptionalAddress => format!("\"{text}\""),
         }
     }
 }
@@ -263,6 +277,20 @@ impl Slot for SocketAddr {
     fn set(&mut self, value: Value) {
         if let Value::Address(address) = value {
             *self = address;
+        }
+    }
+}
+
+impl Slot for Option<SocketAddr> {
+    fn get(&self) -> Value {
+        self.map_or(Value::Off, Value::Address)
+    }
+
+    fn set(&mut self, value: Value) {
+        match value {
+            Value::Address(address) => *self = Some(address),
+            Value::Off => *self = None,
+            Value::Number(_) | Value::Duration(_) | Value::Choice(_) => {}
         }
     }
 }
@@ -386,7 +414,7 @@ mod tests {
 
         #[test]
         fn no_text_breaks_it(text in "\\PC*") {
-            for kind in [SIZE, TIME, Kind::Number(0, 9), Kind::Address, Kind::choice::<SlowPolicy>()] {
+            for kind in [SIZE, TIME, Kind::Number(0, 9), Kind::Address, Kind::OptionalAddress, Kind::choice::<SlowPolicy>()] {
                 let _ = kind.parse(&text);
             }
         }

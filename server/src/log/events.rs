@@ -22,6 +22,8 @@ pub(crate) struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Listening,
+    AdminListening,
+    NoAdmin,
     Connected,
     Declined,
     HandshakeRefused,
@@ -69,6 +71,20 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
             ("version", "of the server"),
             ("publishers", "who may publish"),
         ],
+    },
+    Event {
+        name: "admin listening",
+        level: Level::INFO,
+        limited: false,
+        help: "the admin address answers",
+        fields: &[("address", "the address, the port that it got included")],
+    },
+    Event {
+        name: "no admin address",
+        level: Level::WARN,
+        limited: false,
+        help: "the default admin address is in use already: the server serves without one",
+        fields: &[("reason", "why not")],
     },
     Event {
         name: "connected",

@@ -219,6 +219,20 @@ impl Log {
         }
     }
 
+    /// The admin address answers.
+    pub(crate) fn admin_listening(&self, address: SocketAddr) {
+        if self.admits(Kind::AdminListening) {
+            info!(%address, "admin listening");
+        }
+    }
+
+    /// There is no admin address, though one is wanted.
+    pub(crate) fn no_admin(&self, reason: &str) {
+        if self.admits(Kind::NoAdmin) {
+            warn!(reason, "no admin address");
+        }
+    }
+
     /// Logs what happened. Of a message, only its package and page and the name of a member at fault
     /// are logged; never values or tokens.
     pub(crate) fn record(&self, fact: &Fact<'_>) {
@@ -272,12 +286,8 @@ impl Log {
         if !self.admits(Kind::Ended) {
             return;
         }
-        let number = |name| {
-            let mut all = counters.iter();
-            all.find_map(|(own, number)| (own == name).then_some(number))
-        };
         macro_rules! ended {
-            ($($name:ident)*) => { info!($($name = number(stringify!($name)),)* "ended") };
+            ($($name:ident)*) => { info!($($name = counters.get(stringify!($name)),)* "ended") };
         }
         ended!(
             connections notifications deliveries declined handshakes_refused handshakes_too_slow

@@ -1,0 +1,165 @@
+//! The admin address: what operators and their tools ask over HTTP, beside the server's own address.
+//!
+//! Plain threads that block, a few at most: what serves clients does not wait for them, and its
+//! readiness queue is not theirs.
+
+mod http;
+mod metrics;
+mod process;
+
+use core::time::Duration;
+use std::{
+    io,
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::SystemTime,
+};
+
+use campanile_smol::server::{Control, Counters};
+
+use crate::{
+    config::{Effective, Origin},
+    log::Log,
+};
+use http::{Request, Response};
+use metrics::Snapshot;
+
+/// How many are answered at a time; others are dropped. A scraper takes one, and a person another.
+const CONNECTIONS: usize = 8;
+
+/// How long accepting rests after a failure, such as when there are no descriptors left.
+const REST: Duration = Duration::from_millis(100);
+
+/// What is served. A page has a path, what it is in a word, and what makes it.
+const PAGES: &[(&str, &str, fn(&Pages, &Request<'_>) -> Response)] = &[(
+    "/metrics",
+    "what the server does, in numbers, as OpenMetrics",
+    |pages, request| metrics::page(&pages.snapshot(), request),
+)];
+
+/// What the pages tell of.
+#[derive(Clone, Debug)]
+struct Pages {
+    control: Control,
+    counters: Arc<Counters>,
+    started: SystemTime,
+}
+
+/// The admin address, taken.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    listener: TcpListener,
+}
+
+impl Admin {
+    /// Takes the admin address, if one is wanted. Where that is the default, and another server on this
+    /// machine has it already, there is none, and `log` says so: a second server should start
+    /// without further ado.
+    ///
+    /// # Errors
+    /// The address cannot be had; in a line for the person who started the server.
+    pub(crate) fn bind(effective: &Effective, log: &Log) -> Result<Option<Self>, String> {
+        let Some(address) = effective.configuration().admin else {
+            return Ok(None);
+        };
+        let is_default = effective.iter().any(|(setting, _, origin)| {
+            setting.key == "admin.listen" && *origin == Origin::Default
+        });
+        match TcpListener::bind(address) {
+            Ok(listener) => {
+                log.admin_listening(listener.local_addr().unwrap_or(address));
+                Ok(Some(Self { listener }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_default => {
+                log.no_admin("the address is in use");
+                Ok(None)
+            }
+            Err(error) => {
+                let reason = crate::refusal_to_listen(address, &error, "--admin-listen");
+                Err(format!(
+                    "{reason}, or do without metrics: --admin-listen off"
+                ))
+            }
+        }
+    }
+
+    /// Answers from now on, in a thread of its own; where there is none, `log` says so.
+    pub(crate) fn start(self, control: &Control, counters: &Arc<Counters>, log: &Log) {
+        let pages = Pages {
+            control: control.clone(),
+            counters: Arc::clone(counters),
+            started: SystemTime::now(),
+        };
+        if let Err(error) = spawn(move || self.run(&pages)) {
+            log.no_admin(&error.to_string());
+        }
+    }
+
+    fn run(&self, pages: &Pages) {
+        let busy = Arc::new(AtomicUsize::new(0));
+        loop {
+            let Ok((socket, _)) = self.listener.accept() else {
+                thread::sleep(REST);
+                continue;
+            };
+            // Only this thread adds.
+            if busy.load(Ordering::Acquire) >= CONNECTIONS {
+                continue;
+            }
+            busy.fetch_add(1, Ordering::AcqRel);
+            let (place, pages) = (Place(Arc::clone(&busy)), pages.clone());
+            // Where there is no thread for it, it is dropped, with its place.
+            let _ = spawn(move || {
+                pages.answer(&socket);
+                drop(place);
+            });
+        }
+    }
+}
+
+/// One of those that are answered.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().name("admin".to_owned());
+    thread.spawn(work).map(drop)
+}
+
+impl Pages {
+    /// Who has gone, or does not read, needs no answer.
+    fn answer(&self, socket: &TcpStream) {
+        let _ = http::exchange(socket, |request| self.page(request));
+    }
+
+    fn page(&self, request: &Request<'_>) -> Response {
+        let page = PAGES.iter().find(|(path, ..)| *path == request.path);
+        if let Some((.., make)) = page {
+            return make(self, request);
+        }
+        let mut text = "There is no such page. These there are:\n".to_owned();
+        for (path, what, _) in PAGES {
+            text.push_str(&format!("  {path}  {what}\n"));
+        }
+        Response::text(404, text)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            readings: self.control.readings(),
+            shards: self.control.shards(),
+            counters: Arc::clone(&self.counters),
+            started: self.started,
+            process: process::measure(),
+        }
+    }
+}
