@@ -34,12 +34,19 @@ const CONNECTIONS: usize = 8;
 /// How long accepting rests after a failure, such as when there are no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 
-/// What is served. A page has a path, what it is in a word, and what makes it.
-const PAGES: &[(&str, &str, fn(&Pages, &Request<'_>) -> Response)] = &[(
-    "/metrics",
-    "what the server does, in numbers, as OpenMetrics",
-    |pages, request| metrics::page(&pages.snapshot(), request),
-)];
+/// What is served.
+const PAGES: &[Page] = &[Page {
+    path: "/metrics",
+    what: "what the server does, in numbers, for Prometheus and its kind",
+    make: |pages, request| metrics::page(pages.snapshot(), request),
+}];
+
+struct Page {
+    path: &'static str,
+    /// What it is, in a line.
+    what: &'static str,
+    make: fn(&Pages, &Request<'_>) -> Response,
+}
 
 /// What the pages tell of.
 #[derive(Clone, Debug)]
@@ -142,13 +149,12 @@ impl Pages {
     }
 
     fn page(&self, request: &Request<'_>) -> Response {
-        let page = PAGES.iter().find(|(path, ..)| *path == request.path);
-        if let Some((.., make)) = page {
-            return make(self, request);
+        if let Some(page) = PAGES.iter().find(|page| page.path == request.path) {
+            return (page.make)(self, request);
         }
         let mut text = "There is no such page. These there are:\n".to_owned();
-        for (path, what, _) in PAGES {
-            text.push_str(&format!("  {path}  {what}\n"));
+        for page in PAGES {
+            text.push_str(&format!("  {}  {}\n", page.path, page.what));
         }
         Response::text(404, text)
     }

@@ -26,7 +26,7 @@ fn text_of(accept: &str) -> String {
         path: "/metrics",
         accept,
     };
-    format!("{:?}", page(&snapshot(), &request))
+    format!("{:?}", page(snapshot(), &request))
         .replace("\\n", "\n")
         .replace("\\\"", "\"")
 }
