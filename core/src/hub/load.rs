@@ -4,6 +4,8 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Load {
+    /// Bytes that the transports took.
+    pub sent_bytes: u64,
     /// Messages that were received whole, the refused ones included.
     pub messages: u64,
     /// Answers to them.

@@ -91,6 +91,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(index) = self.find(id) else {
             return;
         };
+        self.load.sent_bytes = self.load.sent_bytes.saturating_add(written as u64);
         let mut left = written;
         let slot = self.slots.get_mut(index as usize);
         if let Some(session) = slot.and_then(|slot| slot.session.as_mut())

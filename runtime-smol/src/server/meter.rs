@@ -103,6 +103,7 @@ impl Readings {
     /// Takes over what a hub knows.
     pub(super) fn take(&mut self, sessions: usize, load: &Load, index: &hub::Counters) {
         self.connections = sessions as u64;
+        self.sent_bytes = load.sent_bytes;
         self.messages = load.messages;
         self.answers = load.answers;
         self.deliveries = load.deliveries;

@@ -503,8 +503,7 @@ impl Shard {
         let Some(peer) = slot else {
             return;
         };
-        let sent = write(&peer.socket, &mut self.hub, session);
-        self.readings.sent_bytes = self.readings.sent_bytes.saturating_add(sent);
+        write(&peer.socket, &mut self.hub, session);
         // Neither can fail in a way that matters: the socket is done with.
         if self.hub.is_over(session) {
             let (address, admitted) = (peer.address, peer.admitted);
@@ -525,9 +524,8 @@ impl Shard {
     }
 }
 
-/// Offers what is due to a session to the kernel; how many bytes it took.
-fn write(socket: &Socket, hub: &mut ShardHub, session: SessionId) -> u64 {
-    let mut sent: u64 = 0;
+/// Offers what is due to a session to the kernel.
+fn write(socket: &Socket, hub: &mut ShardHub, session: SessionId) {
     loop {
         let mut slices = [IoSlice::new(&[]); VECTOR];
         let mut used = 0;
@@ -537,21 +535,15 @@ fn write(socket: &Socket, hub: &mut ShardHub, session: SessionId) -> u64 {
         }
         let slices = slices.get(..used).unwrap_or_default();
         if slices.is_empty() {
-            return sent;
+            return;
         }
         match socket.write(slices) {
-            Ok(count) => {
-                sent = sent.saturating_add(count as u64);
-                hub.sent(session, count);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
+            Ok(count) => hub.sent(session, count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // The peer takes no more. What it said before is still to be read, and the end of that
             // ends the connection.
-            Err(_) => {
-                hub.write_failed(session);
-                return sent;
-            }
+            Err(_) => return hub.write_failed(session),
         }
     }
 }
