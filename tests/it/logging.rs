@@ -41,7 +41,7 @@ impl Logging {
     #[track_caller]
     fn to(log: Stdio) -> Self {
         let mut child = Daemon::command(&["--listen", "127.0.0.1:0", "--messages-per-minute", "0"])
-            .args(["--log-rate", "0"])
+            .args(["--log-rate", "0", "--admin-listen", "off"])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

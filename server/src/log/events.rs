@@ -83,7 +83,7 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
         name: "no admin address",
         level: Level::WARN,
         limited: false,
-        help: "the default admin address is in use already: the server serves without one",
+        help: "the server serves without one, mostly since the default is in use already",
         fields: &[("reason", "why not")],
     },
     Event {
