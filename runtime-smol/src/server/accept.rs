@@ -3,16 +3,17 @@
 use core::time::Duration;
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use campanile_core::{Instant, hub::Admission};
-use smol::{Async, Timer, future};
+use smol::{Timer, future};
 
 use super::{
     Fact,
     exchange::{Exchange, Letter, Newcomer},
+    poller::Listener,
     shard::Observer,
 };
 use crate::clock::Clock;
@@ -32,7 +33,7 @@ const BURST: usize = 64;
 const TURNED_AWAY: usize = 64;
 
 pub(super) struct Acceptor {
-    pub(super) listener: Async<TcpListener>,
+    pub(super) listener: Listener,
     pub(super) exchange: Arc<Exchange>,
     pub(super) admission: Arc<Mutex<Admission>>,
     pub(super) turned_away: Arc<core::sync::atomic::AtomicUsize>,
@@ -52,13 +53,13 @@ impl Acceptor {
                     break None;
                 }
                 left -= 1;
-                match self.listener.get_ref().accept() {
+                match self.listener.accept() {
                     Ok((socket, peer)) => {
                         number = number.saturating_add(1);
                         self.welcome(number, socket, peer);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        break self.listener.readable().await.err();
+                        break self.listener.ready().await.err();
                     }
                     // It was gone before it was accepted (accept(2), "Error handling").
                     Err(error) if is_of_the_peer(&error) => {}
@@ -81,11 +82,6 @@ impl Acceptor {
 
     fn welcome(&self, number: u64, socket: TcpStream, peer: SocketAddr) {
         use core::sync::atomic::Ordering;
-        if socket.set_nonblocking(true).is_err() {
-            return;
-        }
-        // Notifications are small and wanted at once. A socket that refuses is served all the same.
-        let _ = socket.set_nodelay(true);
         let entered = {
             let mut admission = self
                 .admission

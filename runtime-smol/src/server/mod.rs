@@ -23,12 +23,13 @@ use std::{
 };
 
 use campanile_core::hub::{self, Admission, AdmissionLimits, Sequence, TurnedAway};
-use smol::{Async, LocalExecutor, future};
+use smol::{LocalExecutor, future};
 
 pub use counters::Counters;
 
 use accept::Acceptor;
 use exchange::{Exchange, Letter};
+use poller::Listener;
 use shard::{Common, Shard, random_key};
 
 use crate::clock::Clock;
@@ -181,7 +182,7 @@ fn lead(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let acceptor = Acceptor {
-        listener: Async::new(listener)?,
+        listener: Listener::new(listener)?,
         exchange: Arc::clone(&common.exchange),
         admission: Arc::clone(&common.admission),
         turned_away: Arc::clone(&common.turned_away),
