@@ -9,6 +9,7 @@
 
 mod clock;
 mod opening;
+pub mod server;
 mod stream;
 mod transport;
 
