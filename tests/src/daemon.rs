@@ -29,14 +29,38 @@ impl Daemon {
     /// Starts the daemon with `--listen address` and waits until it is ready.
     #[track_caller]
     pub fn listening_on(address: &str) -> Self {
-        Self::from_command(Command::new(Self::binary()).args(["--listen", address]))
+        Self::from_command(Self::command().args(["--listen", address]))
     }
 
     /// Starts the daemon on a free port with further `arguments` and waits until it is ready.
     #[track_caller]
     pub fn with(arguments: &[&str]) -> Self {
-        let mut command = Command::new(Self::binary());
+        let mut command = Self::command();
         Self::from_command(command.args(["--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// Starts the daemon on a free port, on this `runtime` whatever the other tests are for.
+    #[track_caller]
+    pub fn on(runtime: &str) -> Self {
+        let mut command = Command::new(Self::binary());
+        Self::from_command(command.args(["--listen", "127.0.0.1:0", "--runtime", runtime]))
+    }
+
+    /// A command line that serves on the runtime `$CAMPANILE_RUNTIME`, or on the default one.
+    #[track_caller]
+    #[must_use]
+    pub fn command() -> Command {
+        let mut command = Command::new(Self::binary());
+        if let Some(runtime) = Self::runtime() {
+            command.args(["--runtime", &runtime]);
+        }
+        command
+    }
+
+    /// `$CAMPANILE_RUNTIME`: on which runtime the daemon is tested, if not on the default one.
+    #[must_use]
+    pub fn runtime() -> Option<String> {
+        env::var("CAMPANILE_RUNTIME").ok()
     }
 
     /// Starts the daemon by a command line of the caller's and waits until it is ready.
