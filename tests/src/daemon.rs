@@ -39,11 +39,13 @@ impl Daemon {
         Self::from_command(command.args(["--listen", "127.0.0.1:0"]).args(arguments))
     }
 
-    /// Starts the daemon on a free port, on this `runtime` whatever the other tests are for.
+    /// Starts the daemon on a free port with further `arguments`, on this `runtime` whatever
+    /// `$CAMPANILE_RUNTIME` says.
     #[track_caller]
-    pub fn on(runtime: &str) -> Self {
+    pub fn on(runtime: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(Self::binary());
-        Self::from_command(command.args(["--listen", "127.0.0.1:0", "--runtime", runtime]))
+        command.args(["--listen", "127.0.0.1:0", "--runtime", runtime]);
+        Self::from_command(command.args(arguments))
     }
 
     /// A command line that serves on the runtime `$CAMPANILE_RUNTIME`, or on the default one.
@@ -51,16 +53,10 @@ impl Daemon {
     #[must_use]
     pub fn command() -> Command {
         let mut command = Command::new(Self::binary());
-        if let Some(runtime) = Self::runtime() {
-            command.args(["--runtime", &runtime]);
+        if let Some(runtime) = env::var_os("CAMPANILE_RUNTIME") {
+            command.arg("--runtime").arg(runtime);
         }
         command
-    }
-
-    /// `$CAMPANILE_RUNTIME`: on which runtime the daemon is tested, if not on the default one.
-    #[must_use]
-    pub fn runtime() -> Option<String> {
-        env::var("CAMPANILE_RUNTIME").ok()
     }
 
     /// Starts the daemon by a command line of the caller's and waits until it is ready.
@@ -159,6 +155,14 @@ impl Daemon {
             .and_then(|text| text.parse().ok())
             .expect("a number");
         (descriptors, kilobytes * 1024)
+    }
+
+    /// How many threads the process has.
+    #[track_caller]
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.program.id()));
+        tasks.expect("it runs").count()
     }
 
     /// A v1 session after its opening handshake.

@@ -4,7 +4,7 @@ use core::{net::SocketAddr, time::Duration};
 use std::{
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpStream},
-    sync::Condvar,
+    sync::{Condvar, PoisonError},
 };
 
 use campanile_core::hub::{SessionId, TurnedAway};
@@ -31,7 +31,7 @@ pub(super) struct Peer {
     /// Why it is declined, if so.
     pub(super) turned_away: Option<TurnedAway>,
     pub(super) pipe: Pipe,
-    /// Under the lock of the hub: the reader need not wait any longer.
+    /// Under the lock of the hub: the reader may read on, or the session is over.
     pub(super) called: Condvar,
 }
 
@@ -63,9 +63,13 @@ pub(super) fn read(server: &Server<'_>, session: SessionId, peer: &Peer) {
         let now = server.clock.now();
         state.receive(session, bytes.unwrap_or_default(), now);
         if has_ended {
-            state.receive_eof(session, now);
+            state.hub.receive_eof(session, now);
+            state.flush(now);
         }
-        let mut state = server.wait(state, session, peer, has_ended);
+        // Nothing more is read of who does not take what was due to it before.
+        while !state.hub.is_over(session) && (has_ended || state.hub.is_behind(session)) {
+            state = (peer.called.wait(state)).unwrap_or_else(PoisonError::into_inner);
+        }
         if state.hub.is_over(session) {
             break;
         }
@@ -93,8 +97,10 @@ pub(super) fn write(server: &Server<'_>, session: SessionId, peer: &Peer) {
         match task {
             Task::Write(bytes) => {
                 if send(server, session, peer, &bytes).is_err() {
+                    // What its peer said before is still to be read, and the end of that ends it.
                     peer.pipe.fail();
-                    server.lock().write_failed(session, server.clock.now());
+                    server.turn(|hub| hub.write_failed(session));
+                    peer.called.notify_one();
                 }
             }
             Task::ShutDown => {
@@ -113,7 +119,7 @@ fn send(server: &Server<'_>, session: SessionId, peer: &Peer, mut bytes: &[u8]) 
             Some(count) => {
                 bytes = bytes.get(count..).unwrap_or_default();
                 if peer.pipe.written(count) {
-                    server.lock().writable(session, server.clock.now());
+                    server.turn(|hub| hub.writable(session));
                 }
             }
         }

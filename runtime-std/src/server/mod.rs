@@ -16,9 +16,11 @@
 //! let listener = TcpListener::bind("127.0.0.1:0")?;
 //! println!("serving on ws://{}", listener.local_addr()?);
 //! let (end, ended) = mpsc::channel::<()>();
-//! let serving = thread::spawn(|| {
+//! let serving = thread::spawn(move || {
 //!     let observer = |fact: &server::Fact<'_>| println!("{fact:?}");
-//!     server::serve(listener, Options::default(), observer, move || drop(ended.recv()))
+//!     server::serve(listener, Options::default(), observer, || {
+//!         let _ = ended.recv();
+//!     })
 //! });
 //! end.send(())?; // at once, since this is an example
 //! serving.join().expect("no panic")?;
@@ -45,11 +47,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use campanile_core::hub::HashKey;
+use campanile_core::hub::{HashKey, Hub};
 pub use campanile_core::server::{Counters, Fact, Options, Publishers};
 
 use crate::clock::Clock;
-use state::State;
+use state::{State, Watch};
 
 /// The stack of each thread: what the hub needs in a debug build, and the observer, several times over.
 /// What is not used of it costs address space and no memory.
@@ -131,6 +133,13 @@ impl<'o> Server<'o> {
 
     fn lock(&self) -> MutexGuard<'_, State<'o>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the hub, and what follows from it.
+    fn turn(&self, act: impl FnOnce(&mut Hub<Watch<'o>>)) {
+        let mut state = self.lock();
+        act(&mut state.hub);
+        state.flush(self.clock.now());
     }
 
     /// Tells the hub the time, until the server has ended.

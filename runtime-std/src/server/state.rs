@@ -1,31 +1,25 @@
 //! What is behind the lock: the hub, and the connections that it knows.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use campanile_core::{
     Instant,
     hub::{self, Admission, Hub, Rights, Sequence, SessionId},
 };
 
-use super::{Fact, Observer, Options, Server, connection::Peer, milliseconds, random_key};
+use super::{Fact, Observer, Options, connection::Peer, milliseconds, random_key};
 
-type Watch<'o> = Box<dyn FnMut(&hub::Fact<'_>) + Send + 'o>;
+/// Tells the observer what the hub says.
+pub(super) type Watch<'o> = Box<dyn FnMut(&hub::Fact<'_>) + Send + 'o>;
 
 pub(super) struct State<'o> {
     pub(super) hub: Hub<Watch<'o>>,
     sequence: Sequence,
     pub(super) admission: Admission,
     /// By [`SessionId::index`].
-    seats: Vec<Option<Seat>>,
+    peers: Vec<Option<(SessionId, Arc<Peer>)>>,
     /// When whatever is still open is cut off.
     deadline: Option<Instant>,
-}
-
-struct Seat {
-    session: SessionId,
-    peer: Arc<Peer>,
-    /// Whether its reader waits to be called.
-    waits: bool,
 }
 
 impl<'o> State<'o> {
@@ -36,7 +30,7 @@ impl<'o> State<'o> {
             hub: Hub::new(&options.hub, random_key(), sequence.position(), watch),
             sequence,
             admission: Admission::new(options.admission, random_key()),
-            seats: Vec::new(),
+            peers: Vec::new(),
             deadline: None,
         }
     }
@@ -57,23 +51,19 @@ impl<'o> State<'o> {
             }
         }?;
         let at = session.index();
-        if self.seats.len() <= at {
-            self.seats.resize_with(at.saturating_add(1), || None);
+        if self.peers.len() <= at {
+            self.peers.resize_with(at.saturating_add(1), || None);
         }
-        *self.seats.get_mut(at)? = Some(Seat {
-            session,
-            peer: Arc::clone(peer),
-            waits: false,
-        });
+        *self.peers.get_mut(at)? = Some((session, Arc::clone(peer)));
         Some(session)
     }
 
     /// The threads of a connection end.
     pub(super) fn leave(&mut self, session: SessionId) {
         self.hub.leave(session);
-        let seat = self.seats.get_mut(session.index());
-        if let Some(seat) = seat.and_then(Option::take) {
-            self.dismiss(&seat.peer);
+        let place = self.peers.get_mut(session.index());
+        if let Some((_, peer)) = place.and_then(Option::take) {
+            self.dismiss(&peer);
         }
     }
 
@@ -92,26 +82,6 @@ impl<'o> State<'o> {
             bytes = bytes.get_mut(taken..).unwrap_or_default();
             self.flush(now);
         }
-    }
-
-    /// A session's last byte has arrived.
-    pub(super) fn receive_eof(&mut self, session: SessionId, now: Instant) {
-        self.hub.receive_eof(session, now);
-        self.flush(now);
-    }
-
-    /// The pipe of a session has room again.
-    pub(super) fn writable(&mut self, session: SessionId, now: Instant) {
-        self.hub.writable(session);
-        self.flush(now);
-    }
-
-    /// The socket of a session takes no more. What its peer said before is still to be read, and the
-    /// end of that ends the session.
-    pub(super) fn write_failed(&mut self, session: SessionId, now: Instant) {
-        self.hub.write_failed(session);
-        self.call(session);
-        self.flush(now);
     }
 
     /// Does what is due at `now`; when that is to be done again, if ever. `None`: the server has ended.
@@ -143,73 +113,39 @@ impl<'o> State<'o> {
 
     /// Cuts everybody off.
     fn cut(&mut self) {
-        for seat in self.seats.iter().flatten() {
-            self.hub.leave(seat.session);
-            seat.peer.cut();
-            seat.peer.called.notify_one();
+        for (session, peer) in self.peers.iter().flatten() {
+            self.hub.leave(*session);
+            peer.cut();
+            peer.called.notify_one();
         }
     }
 
-    /// Sends what was published to everybody, and offers everybody what is due.
-    fn flush(&mut self, now: Instant) {
+    /// Sends what was published to everybody, and offers to everybody's pipe what is due.
+    pub(super) fn flush(&mut self, now: Instant) {
         self.hub.hand_out(&mut self.sequence, now);
         while let Some(session) = self.hub.poll_transmit(now) {
-            self.offer(session);
-        }
-    }
-
-    /// Offers what is due to a session to its pipe.
-    fn offer(&mut self, session: SessionId) {
-        let Some(Some(seat)) = self.seats.get(session.index()) else {
-            return;
-        };
-        let pipe = &seat.peer.pipe;
-        match pipe.push(self.hub.chunks(session)) {
-            Some(count) => self.hub.sent(session, count),
-            None => self.hub.write_failed(session),
-        }
-        if self.hub.take_shutdown(session) {
-            pipe.shut_down();
-        }
-        if self.hub.is_over(session) {
-            seat.peer.end();
-        }
-        self.call(session);
-    }
-
-    /// Calls the reader of a session, if it waits and need not any longer.
-    fn call(&mut self, session: SessionId) {
-        let is_over = self.hub.is_over(session);
-        if let Some(Some(seat)) = self.seats.get_mut(session.index())
-            && seat.waits
-            && (is_over || !self.hub.is_behind(session))
-        {
-            seat.waits = false;
-            seat.peer.called.notify_one();
-        }
-    }
-
-    fn expect_call(&mut self, session: SessionId) {
-        if let Some(Some(seat)) = self.seats.get_mut(session.index()) {
-            seat.waits = true;
+            if let Some(Some((_, peer))) = self.peers.get(session.index()) {
+                offer(&mut self.hub, session, peer);
+            }
         }
     }
 }
 
-impl<'o> Server<'o> {
-    /// Waits until more may be read from a session, or, when it `has_ended`, until it is over.
-    pub(super) fn wait<'s>(
-        &self,
-        mut state: MutexGuard<'s, State<'o>>,
-        session: SessionId,
-        peer: &Peer,
-        has_ended: bool,
-    ) -> MutexGuard<'s, State<'o>> {
-        while !state.hub.is_over(session) && (has_ended || state.hub.is_behind(session)) {
-            state.expect_call(session);
-            let called = peer.called.wait(state);
-            state = called.unwrap_or_else(PoisonError::into_inner);
-        }
-        state
+fn offer<W: FnMut(&hub::Fact<'_>)>(hub: &mut Hub<W>, session: SessionId, peer: &Peer) {
+    let was_behind = hub.is_behind(session);
+    match peer.pipe.push(hub.chunks(session)) {
+        Some(count) => hub.sent(session, count),
+        None => hub.write_failed(session),
+    }
+    if hub.take_shutdown(session) {
+        peer.pipe.shut_down();
+    }
+    let is_over = hub.is_over(session);
+    if is_over {
+        peer.end();
+    }
+    // A notification is a system call, and the hub is locked.
+    if is_over || (was_behind && !hub.is_behind(session)) {
+        peer.called.notify_one();
     }
 }
