@@ -55,17 +55,22 @@ fn welcome<'scope, 'o: 'scope>(
     address: SocketAddr,
     threads: &'scope Scope<'scope, '_>,
 ) -> io::Result<()> {
-    // Notifications are small and wanted at once. A socket that refuses is served all the same.
+    // Notifications are small and wanted at once. A socket that refuses either, as some do whose peer is
+    // gone, is served all the same.
     let _ = socket.set_nodelay(true);
+    let _ = socket.set_write_timeout(Some(connection::WRITE));
     let Some((session, peer)) = enter(server, number, socket, address) else {
         return Ok(());
     };
     let started = start(server, session, &peer, threads);
-    if started.is_err() {
+    started.map_err(|error| {
         peer.cut();
         server.lock().leave(session);
-    }
-    started
+        io::Error::new(
+            error.kind(),
+            format!("there is no thread for another one: {error}"),
+        )
+    })
 }
 
 /// Takes in a connection, if there is a place for it.
@@ -111,7 +116,6 @@ fn start<'scope, 'o: 'scope>(
     peer: &Arc<Peer>,
     threads: &'scope Scope<'scope, '_>,
 ) -> io::Result<()> {
-    peer.socket.set_write_timeout(Some(connection::WRITE))?;
     let own = Arc::clone(peer);
     spawn(threads, "writer", move || {
         connection::write(server, session, &own);
