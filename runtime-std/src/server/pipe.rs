@@ -140,3 +140,56 @@ impl Pipe {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(task: Option<Task>) -> Vec<u8> {
+        match task {
+            Some(Task::Write(bytes)) => bytes,
+            Some(Task::ShutDown) => panic!("there are bytes before"),
+            None => panic!("there are bytes"),
+        }
+    }
+
+    #[test]
+    fn a_pipe_takes_what_it_has_room_for_and_says_when_it_has_room_again() {
+        let pipe = Pipe::default();
+        let chunk: Vec<u8> = (0..=u8::MAX).cycle().take(CAPACITY - 10).collect();
+        let more = [7; 30];
+        assert_eq!(pipe.push([&*chunk, &more].into_iter()), Some(CAPACITY));
+        assert_eq!(pipe.push([&more[..]].into_iter()), Some(0));
+        assert_eq!(bytes(pipe.next()), [&*chunk, &more[..10]].concat());
+        // They are on their way still.
+        assert_eq!(pipe.push([&more[..]].into_iter()), Some(0));
+        assert!(pipe.written(20));
+        assert!(!pipe.written(1), "that was said");
+        assert_eq!(pipe.push([&more[..]].into_iter()), Some(21));
+        assert!(pipe.written(CAPACITY - 21));
+        assert_eq!(bytes(pipe.next()), &more[..21]);
+        assert!(!pipe.written(21), "nobody waits");
+    }
+
+    #[test]
+    fn the_shutdown_and_the_end_come_behind_the_bytes() {
+        let pipe = Pipe::default();
+        pipe.shut_down();
+        pipe.end();
+        assert_eq!(pipe.push([&b"before"[..]].into_iter()), Some(6));
+        assert_eq!(bytes(pipe.next()), b"before");
+        assert!(matches!(pipe.next(), Some(Task::ShutDown)));
+        assert!(pipe.next().is_none());
+        pipe.wait_until_done(Duration::MAX);
+    }
+
+    #[test]
+    fn a_pipe_whose_socket_fails_takes_nothing_and_keeps_nothing() {
+        let pipe = Pipe::default();
+        assert_eq!(pipe.push([&b"lost"[..]].into_iter()), Some(4));
+        pipe.fail();
+        assert_eq!(pipe.push([&b"more"[..]].into_iter()), None);
+        pipe.end();
+        assert!(pipe.next().is_none());
+    }
+}

@@ -96,13 +96,8 @@ impl<'o> State<'o> {
                 return None;
             }
         }
-        Some(
-            self.hub
-                .poll_timeout()
-                .into_iter()
-                .chain(self.deadline)
-                .min(),
-        )
+        let deadlines = [self.hub.poll_timeout(), self.deadline];
+        Some(deadlines.into_iter().flatten().min())
     }
 
     /// Starts to close everybody.
@@ -131,6 +126,7 @@ impl<'o> State<'o> {
     }
 }
 
+/// Offers what is due to a session to its pipe.
 fn offer<W: FnMut(&hub::Fact<'_>)>(hub: &mut Hub<W>, session: SessionId, peer: &Peer) {
     let was_behind = hub.is_behind(session);
     match peer.pipe.push(hub.chunks(session)) {
