@@ -15,6 +15,8 @@ pub mod handshake;
 #[cfg(feature = "alloc")]
 pub mod hub;
 pub mod notify;
+#[cfg(feature = "alloc")]
+pub mod server;
 mod time;
 pub mod wire;
 

@@ -1,6 +1,8 @@
 //! Drives the protocol core of Campanile on blocking sockets of the standard library: for programs
 //! with a thread for each connection, and for those that want no executor.
 //!
+//! [`server`] is the notification server: two threads for each connection, and one hub.
+//!
 //! [`Stream`] is one WebSocket connection over any [`Transport`], such as a
 //! [`TcpStream`](std::net::TcpStream). The example `echo_blocking` is a server in a few lines on
 //! it, `listen` a client.
@@ -9,6 +11,7 @@
 
 mod clock;
 mod opening;
+pub mod server;
 mod stream;
 mod transport;
 

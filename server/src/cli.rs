@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::{net::SocketAddr, path::PathBuf};
 
-use campanile_smol::server::Options;
+use campanile_core::server::Options;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::limits::Limits;
@@ -26,7 +26,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
     pub(crate) log: Level,
 
-    /// Threads that serve, each its share of the connections; 0 takes one for each processor
+    /// What drives the sockets
+    #[arg(long, value_name = "RUNTIME", value_enum, default_value_t = Runtime::Smol)]
+    pub(crate) runtime: Runtime,
+
+    /// Threads that serve, each its share of the connections; 0 takes one for each processor. The
+    /// runtime std takes no notice
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) shards: usize,
 
@@ -78,6 +83,15 @@ pub(crate) struct ExplainArguments {
     /// A publisher's message, or a notification
     #[arg(long, value_name = "FILE")]
     pub(crate) notification: PathBuf,
+}
+
+/// What drives the sockets.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Runtime {
+    /// Readiness queues, and a thread for each processor: for any number of clients
+    Smol,
+    /// Two threads for each connection, which wait: for a few thousand clients
+    Std,
 }
 
 /// How much is logged.

@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
-use campanile_core::hub::{OutboxLimits, Rate, SlowPolicy};
-use campanile_smol::server::Options;
+use campanile_core::{
+    hub::{OutboxLimits, Rate, SlowPolicy},
+    server::Options,
+};
 use clap::{Args, ValueEnum};
 
 /// What the server lets its peers do. Each has a default that suits a server which the whole world can

@@ -2,8 +2,11 @@
 
 use std::io::{self, IsTerminal as _};
 
-use campanile_core::{conn::OpeningError, hub};
-use campanile_smol::server::{Counters, Fact};
+use campanile_core::{
+    conn::OpeningError,
+    hub,
+    server::{Counters, Fact},
+};
 use tracing::{Level, debug, error, info, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 

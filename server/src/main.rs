@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use campanile_smol::server::{self, Counters, Fact, Options};
+use campanile_core::server::{Counters, Fact, Options};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         None => {}
     }
     let _log = log::init(arguments.log.into());
-    match serve(arguments.listen, &arguments.options()) {
+    match serve(arguments.listen, &arguments.options(), arguments.runtime) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             // Where even this cannot be written, the exit code has to do.
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 const BACKLOG: i32 = 4096;
 
 /// Serves until it is told to end; the error is a line for the person who started the server.
-fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
+fn serve(address: SocketAddr, options: &Options, runtime: cli::Runtime) -> Result<(), String> {
     let listener =
         TcpListener::bind(address).map_err(|error| refusal_to_listen(address, &error))?;
     // Where that is refused, what `bind` asked for stands.
@@ -58,7 +58,12 @@ fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
             log::record(fact);
         }
     };
-    let served = server::serve(listener, *options, observer, stop);
+    let served = match runtime {
+        cli::Runtime::Smol => campanile_smol::server::serve(listener, *options, observer, stop),
+        cli::Runtime::Std => campanile_std::server::serve(listener, *options, observer, || {
+            smol::block_on(stop);
+        }),
+    };
     log::sum_up(&counters);
     served.map_err(|error| format!("cannot serve on {local}: {error}"))
 }

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use campanile_tests::{Daemon, Wire};
@@ -40,7 +40,7 @@ struct Logging {
 impl Logging {
     #[track_caller]
     fn to(log: Stdio) -> Self {
-        let mut child = Command::new(Daemon::binary())
+        let mut child = Daemon::command()
             .args(["--listen", "127.0.0.1:0", "--messages-per-minute", "0"])
             .stdout(Stdio::piped())
             .stderr(log)

@@ -13,6 +13,7 @@ mod limits;
 mod logging;
 mod many;
 mod publishing;
+mod runtimes;
 mod v1;
 
 use campanile_tests::{Daemon, Wire};

@@ -29,14 +29,34 @@ impl Daemon {
     /// Starts the daemon with `--listen address` and waits until it is ready.
     #[track_caller]
     pub fn listening_on(address: &str) -> Self {
-        Self::from_command(Command::new(Self::binary()).args(["--listen", address]))
+        Self::from_command(Self::command().args(["--listen", address]))
     }
 
     /// Starts the daemon on a free port with further `arguments` and waits until it is ready.
     #[track_caller]
     pub fn with(arguments: &[&str]) -> Self {
-        let mut command = Command::new(Self::binary());
+        let mut command = Self::command();
         Self::from_command(command.args(["--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// Starts the daemon on a free port with further `arguments`, on this `runtime` whatever
+    /// `$CAMPANILE_RUNTIME` says.
+    #[track_caller]
+    pub fn on(runtime: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(Self::binary());
+        command.args(["--listen", "127.0.0.1:0", "--runtime", runtime]);
+        Self::from_command(command.args(arguments))
+    }
+
+    /// A command line that serves on the runtime `$CAMPANILE_RUNTIME`, or on the default one.
+    #[track_caller]
+    #[must_use]
+    pub fn command() -> Command {
+        let mut command = Command::new(Self::binary());
+        if let Some(runtime) = env::var_os("CAMPANILE_RUNTIME") {
+            command.arg("--runtime").arg(runtime);
+        }
+        command
     }
 
     /// Starts the daemon by a command line of the caller's and waits until it is ready.
@@ -135,6 +155,14 @@ impl Daemon {
             .and_then(|text| text.parse().ok())
             .expect("a number");
         (descriptors, kilobytes * 1024)
+    }
+
+    /// How many threads the process has.
+    #[track_caller]
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.program.id()));
+        tasks.expect("it runs").count()
     }
 
     /// A v1 session after its opening handshake.

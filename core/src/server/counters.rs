@@ -2,11 +2,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use campanile_core::{conn::OpeningError, hub, notify::ErrorCode};
-
 use super::Fact;
+use crate::{conn::OpeningError, hub, notify::ErrorCode};
 
-/// Counts [facts](Fact), those of all shards together: an addition or two each, and no lock.
+/// Counts [facts](Fact), those of all threads together: an addition or two each, and no lock.
 #[derive(Debug, Default)]
 pub struct Counters {
     connections: AtomicU64,
@@ -66,7 +65,7 @@ impl Counters {
             hub::Fact::HandshakeFailed { error, .. } => match error {
                 OpeningError::BadRequest(_) => add(&self.handshakes_refused, 1),
                 OpeningError::TimedOut => add(&self.handshakes_too_slow, 1),
-                OpeningError::Declined(_) | OpeningError::Lost | _ => {}
+                OpeningError::Declined(_) | OpeningError::Lost => {}
             },
             hub::Fact::Published { recipients, .. } => {
                 add(&self.notifications, 1);
@@ -90,7 +89,7 @@ impl Counters {
             hub::Fact::Violated { .. } => add(&self.protocol_violations, 1),
             hub::Fact::SlowConsumer { .. } => add(&self.slow_consumers, 1),
             hub::Fact::Dropped { notifications, .. } => add(&self.dropped, *notifications as u64),
-            hub::Fact::Subscribed { .. } | hub::Fact::Disconnected { .. } | _ => {}
+            hub::Fact::Subscribed { .. } | hub::Fact::Disconnected { .. } => {}
         }
     }
 }

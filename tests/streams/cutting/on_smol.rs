@@ -1,5 +1,4 @@
-//! However a transport cuts and delays, and however often one gives up waiting for it, what comes
-//! out is the same.
+//! Streams of smol, and however often one gives up waiting for them.
 
 use core::{
     cell::RefCell,
@@ -8,33 +7,25 @@ use core::{
     task::{Context, Poll},
     time::Duration,
 };
-use std::{io, rc::Rc};
+use std::{
+    io::{self, Read as _, Write as _},
+    rc::Rc,
+};
 
 use campanile_core::{
-    Instant,
-    conn::{
-        Assembler, Client, CloseCause, Config, Connection, Event, Input, Role, Server, Transmit,
-    },
+    conn::{Assembler, Client, CloseCause, Config, Event, Role, Server},
     handshake::Opening,
-    wire::{Kind, MAX_CONTROL, MAX_HEAD, OpCode},
+    wire::{Kind, OpCode},
 };
 use campanile_smol::Stream;
 use proptest::prelude::*;
 use smol::{
-    block_on,
+    Async, block_on,
     io::{AsyncRead, AsyncWrite},
 };
 
-use crate::support::{KEY, REQUEST, RESPONSE, frame, masks};
-
-/// No pings, no rates: time plays no part.
-const TIMELESS: Config = Config {
-    max_message: 1 << 20,
-    max_fragments: 1 << 16,
-    control_rate: 0,
-    ping_interval: None,
-    ..Config::new()
-};
+use super::{TIMELESS, oracle, traffic, turns};
+use crate::support::{KEY, REQUEST, RESPONSE, expect, frame, masks, sockets};
 
 /// What a transport does at one call.
 #[derive(Clone, Copy, Debug)]
@@ -172,88 +163,6 @@ async fn echo<R: Role>(
     Ok(stream.closed_by())
 }
 
-/// An echo without a stream: all bytes at once, straight into the core.
-fn oracle<R: Role>(role: R, mut bytes: Vec<u8>) -> (Vec<u8>, Option<CloseCause>) {
-    let mut conn = Connection::new(role, &TIMELESS, Instant::ZERO);
-    let mut assembler = Assembler::new(Vec::new());
-    let mut said = Vec::new();
-    let mut input = Input::new(&mut bytes);
-    let transmit = |conn: &mut Connection<R>, input: &mut Input<'_>, said: &mut Vec<u8>| {
-        let mut scratch = [0; MAX_CONTROL];
-        while let Some(transmit) = conn.poll_transmit(input, &mut scratch) {
-            if let Transmit::Bytes(bytes) = transmit {
-                said.extend_from_slice(bytes);
-            }
-        }
-    };
-    while let Ok(Some(event)) = conn.receive(&mut input, Instant::ZERO) {
-        if let Event::Data(data) = event
-            && let Some(message) = assembler.push(data).unwrap()
-        {
-            let mut out = vec![0; MAX_HEAD + message.bytes.len()];
-            let frame = conn.encode(message.kind, message.bytes, true, &mut out);
-            said.extend_from_slice(frame.unwrap());
-        }
-        transmit(&mut conn, &mut input, &mut said);
-    }
-    transmit(&mut conn, &mut input, &mut said);
-    conn.receive_eof(Instant::ZERO);
-    transmit(&mut conn, &mut input, &mut said);
-    (said, conn.closed_by())
-}
-
-fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let turn = prop_oneof![
-        4 => (1_usize..30).prop_map(Turn::Pass),
-        1 => Just(Turn::Pass(usize::MAX)),
-        2 => Just(Turn::Wait),
-    ];
-    // At least one that gets on.
-    (prop::collection::vec(turn, 0..12), 1_usize..2000).prop_map(|(mut turns, last)| {
-        turns.push(Turn::Pass(last));
-        turns
-    })
-}
-
-/// Frames of a peer that masks or not, most of them in an order that is allowed, some bytes of them
-/// spoiled.
-fn traffic(masked: bool) -> impl Strategy<Value = Vec<u8>> {
-    let payload = prop_oneof![
-        "[a-zé€😀]{0,40}".prop_map(String::into_bytes),
-        prop::collection::vec(any::<u8>(), 0..125),
-        (100_usize..70_000).prop_map(|len| vec![b'x'; len]),
-    ];
-    let frames = (0_u8..10, any::<bool>(), any::<[u8; 4]>(), payload);
-    let spoiled = prop::option::weighted(0.2, (any::<prop::sample::Index>(), 1_u8..));
-    (prop::collection::vec(frames, 0..12), spoiled).prop_map(move |(frames, spoiled)| {
-        let mut bytes = Vec::new();
-        let mut open = false;
-        for (what, fin, mask, mut payload) in frames {
-            let (opcode, fin) = match what {
-                0 => (OpCode::Ping, true),
-                1 => (OpCode::Pong, true),
-                2 if payload.len() % 5 == 0 => (OpCode::Close, true),
-                _ if open => (OpCode::Continuation, fin),
-                3..=5 if payload.is_ascii() => (OpCode::Text, fin),
-                _ => (OpCode::Binary, fin),
-            };
-            if opcode.is_control() {
-                payload.truncate(125);
-            } else {
-                open = !fin;
-            }
-            bytes.extend(frame(opcode, fin, masked.then_some(mask), &payload));
-        }
-        if let Some((index, bits)) = spoiled
-            && !bytes.is_empty()
-        {
-            let at = index.index(bytes.len());
-            bytes[at] ^= bits;
-        }
-        bytes
-    })
-}
-
 /// A transport that delivers `head` and `bytes`, and where to look for what is said on it.
 fn scripted(head: &[u8], bytes: &[u8], turns: Vec<Turn>) -> (Scripted, Rc<RefCell<Outgoing>>) {
     let outgoing = Rc::new(RefCell::new(Outgoing::default()));
@@ -270,7 +179,7 @@ proptest! {
     #[test]
     fn a_server_over_any_transport_says_what_it_says_over_the_simplest(
         bytes in traffic(true),
-        turns in turns(),
+        turns in turns(Turn::Pass, vec![Turn::Wait]),
         patience in 0_usize..4,
     ) {
         let (transport, outgoing) = scripted(REQUEST, &bytes, turns);
@@ -285,7 +194,7 @@ proptest! {
     #[test]
     fn a_client_over_any_transport_says_what_it_says_over_the_simplest(
         bytes in traffic(false),
-        turns in turns(),
+        turns in turns(Turn::Pass, vec![Turn::Wait]),
         patience in 0_usize..4,
     ) {
         let (transport, outgoing) = scripted(RESPONSE, &bytes, turns);
@@ -345,4 +254,23 @@ fn a_shutdown_that_never_comes_to_an_end_is_given_up_in_time() {
     let outgoing = outgoing.borrow();
     assert!(!outgoing.closed);
     assert_eq!(outgoing.sent, frame(OpCode::Close, true, None, b""));
+}
+
+#[test]
+fn a_connect_that_is_dropped_midway_drops_its_transport() {
+    let (client, mut raw) = sockets();
+    raw.write_all(&RESPONSE[..RESPONSE.len() / 2]).unwrap();
+    let client: smol::net::TcpStream = Async::new(client).unwrap().into();
+    let opening = Opening::new("localhost", "/");
+    let mut connecting = Box::pin(Stream::connect(client, &opening, masks(), &TIMELESS));
+    assert!(block_on(smol::future::poll_once(&mut connecting)).is_none());
+    expect(&mut raw, REQUEST);
+    drop(connecting);
+    // Unread bytes make a reset of the end.
+    let end = raw.read(&mut [0]);
+    assert!(
+        matches!(&end, Ok(0))
+            || matches!(&end, Err(error) if error.kind() == io::ErrorKind::ConnectionReset),
+        "{end:?}"
+    );
 }

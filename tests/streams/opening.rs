@@ -12,28 +12,37 @@ use campanile_core::{
     handshake::{Argument, BadRequest, BadResponse, HANDSHAKE_TIME, Opening, WriteError},
     wire::{Kind, OpCode},
 };
-use campanile_smol::{ConnectError, HashedMasks, Refused, Stream};
-use smol::{block_on, future};
 
 use crate::support::{
-    KEY, LIMITS, REQUEST, RESPONSE, asynchronous, connect, expect, frame, masks, next_message,
-    read_to_end, sockets,
+    CLIENT, ConnectError, LIMITS, REQUEST, RESPONSE, Refused, Runtime, SERVER, accept, connect,
+    frame, masks, next_message, random_masks, read_to_end, sockets,
 };
 
+on_each_runtime! {
+    the_sample_of_the_rfc_opens_a_connection
+    a_request_that_is_wrong_is_answered_and_told_to_the_program
+    an_http_status_is_told_to_the_program_with_what_the_server_adds
+    a_client_refuses_what_is_not_the_answer_to_its_request
+    an_end_in_the_middle_of_a_head_is_a_lost_transport
+    an_opening_that_cannot_be_asked_for_sends_nothing
+    an_opening_of_any_length_is_sent_whole_and_the_selected_subprotocol_is_known
+    a_frame_in_the_same_packet_as_the_handshake_is_heard_at_once
+    each_connection_draws_its_own_nonce
+}
+
 /// How a client fares with this answer.
-fn answered_with(response: &[u8]) -> Result<(), ConnectError> {
+fn answered_with<R: Runtime>(response: &[u8]) -> Result<(), ConnectError> {
     let (client, mut raw) = sockets();
     raw.write_all(response).unwrap();
     raw.shutdown(Shutdown::Write).unwrap();
-    connect(client, &LIMITS).map(drop)
+    connect::<R>(client, &LIMITS).map(drop)
 }
 
 /// How a server takes this request, and what it answers.
-fn asked_with(request: &[u8]) -> (Result<(), Refused>, String) {
+fn asked_with<R: Runtime>(request: &[u8]) -> (Result<(), Refused>, String) {
     let (mut raw, server) = sockets();
     raw.write_all(request).unwrap();
-    let server = asynchronous(server);
-    let accepting = thread::spawn(move || block_on(Stream::accept(server, &LIMITS)).map(drop));
+    let accepting = thread::spawn(move || accept::<R>(server, &LIMITS).map(drop));
     // The server ends first: a client may wait for that.
     let start = Instant::now();
     let response = read_to_end(&mut raw);
@@ -45,25 +54,25 @@ fn asked_with(request: &[u8]) -> (Result<(), Refused>, String) {
     )
 }
 
-#[test]
-fn the_sample_of_the_rfc_opens_a_connection() {
-    assert!(answered_with(RESPONSE).is_ok());
-    let (accepted, response) = asked_with(REQUEST);
+fn the_sample_of_the_rfc_opens_a_connection<R: Runtime>() {
+    assert!(answered_with::<R>(RESPONSE).is_ok());
+    let (accepted, response) = asked_with::<R>(REQUEST);
     assert!(accepted.is_ok());
     assert_eq!(response.as_bytes(), RESPONSE);
 }
 
-#[test]
-fn a_request_that_is_wrong_is_answered_and_told_to_the_program() {
+fn a_request_that_is_wrong_is_answered_and_told_to_the_program<R: Runtime>() {
     let version = String::from_utf8_lossy(REQUEST).replace("Version: 13", "Version: 12");
+    let key = String::from_utf8_lossy(REQUEST).replace("ZQ==", "Z===");
     // With more under way, which the server does not read for its answer.
     let plain = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{}", "x".repeat(30_000));
     for (request, bad, status) in [
         (plain.as_str(), BadRequest::NotUpgrade, "426"),
         (version.as_str(), BadRequest::Version, "426"),
+        (key.as_str(), BadRequest::Key, "400"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n", BadRequest::NotHttp, "400"),
     ] {
-        let (accepted, response) = asked_with(request.as_bytes());
+        let (accepted, response) = asked_with::<R>(request.as_bytes());
         assert!(
             matches!(accepted, Err(Refused::BadRequest(found)) if found == bad),
             "{request}"
@@ -79,8 +88,7 @@ fn a_request_that_is_wrong_is_answered_and_told_to_the_program() {
     }
 }
 
-#[test]
-fn an_http_status_is_told_to_the_program_with_what_the_server_adds() {
+fn an_http_status_is_told_to_the_program_with_what_the_server_adds<R: Runtime>() {
     for (line, field, status, detail) in [
         (
             "302 Found",
@@ -105,7 +113,7 @@ fn an_http_status_is_told_to_the_program_with_what_the_server_adds() {
         ("503 Service Unavailable", "Retry-After: 1", 503, None),
     ] {
         let response = format!("HTTP/1.1 {line}\r\n{field}\r\nContent-Length: 2\r\n\r\nno");
-        let error = answered_with(response.as_bytes()).unwrap_err();
+        let error = answered_with::<R>(response.as_bytes()).unwrap_err();
         let ConnectError::Refused {
             status: found,
             detail: added,
@@ -120,8 +128,7 @@ fn an_http_status_is_told_to_the_program_with_what_the_server_adds() {
     }
 }
 
-#[test]
-fn a_client_refuses_what_is_not_the_answer_to_its_request() {
+fn a_client_refuses_what_is_not_the_answer_to_its_request<R: Runtime>() {
     let sample = String::from_utf8_lossy(RESPONSE);
     let accept = sample.replace("s3pP", "s3pQ");
     let protocol = sample.replace(
@@ -133,7 +140,7 @@ fn a_client_refuses_what_is_not_the_answer_to_its_request() {
         (protocol.as_str(), BadResponse::UnsolicitedSubprotocol),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n", BadResponse::NotHttp),
     ] {
-        let error = answered_with(response.as_bytes()).unwrap_err();
+        let error = answered_with::<R>(response.as_bytes()).unwrap_err();
         assert!(
             matches!(&error, ConnectError::BadResponse { advice } if *advice == bad.to_string()),
             "{error:?}"
@@ -141,10 +148,9 @@ fn a_client_refuses_what_is_not_the_answer_to_its_request() {
     }
 }
 
-#[test]
-fn an_end_in_the_middle_of_a_head_is_a_lost_transport() {
+fn an_end_in_the_middle_of_a_head_is_a_lost_transport<R: Runtime>() {
     for len in [0, 1, RESPONSE.len() - 1] {
-        let error = answered_with(&RESPONSE[..len]).unwrap_err();
+        let error = answered_with::<R>(&RESPONSE[..len]).unwrap_err();
         assert!(
             matches!(&error, ConnectError::Lost(lost) if lost.kind() == ErrorKind::UnexpectedEof),
             "{error:?}"
@@ -152,19 +158,17 @@ fn an_end_in_the_middle_of_a_head_is_a_lost_transport() {
     }
     let (raw, server) = sockets();
     raw.shutdown(Shutdown::Write).unwrap();
-    let refused = block_on(Stream::accept(asynchronous(server), &LIMITS)).unwrap_err();
+    let refused = accept::<R>(server, &LIMITS).map(drop).unwrap_err();
     assert!(
         matches!(&refused, Refused::Lost(lost) if lost.kind() == ErrorKind::UnexpectedEof),
         "{refused:?}"
     );
 }
 
-#[test]
-fn an_opening_that_cannot_be_asked_for_sends_nothing() {
+fn an_opening_that_cannot_be_asked_for_sends_nothing<R: Runtime>() {
     let (client, mut raw) = sockets();
-    let client = asynchronous(client);
     let opening = Opening::new("localhost", "no-slash");
-    let result = block_on(Stream::connect(client, &opening, masks(), &LIMITS));
+    let result = R::connect(client, &opening, masks(), &LIMITS, None);
     assert!(matches!(
         result.map(drop),
         Err(ConnectError::BadOpening(WriteError::Invalid(
@@ -174,23 +178,21 @@ fn an_opening_that_cannot_be_asked_for_sends_nothing() {
     assert_eq!(read_to_end(&mut raw), b"");
 }
 
-#[test]
-fn an_opening_of_any_length_is_sent_whole_and_the_selected_subprotocol_is_known() {
+fn an_opening_of_any_length_is_sent_whole_and_the_selected_subprotocol_is_known<R: Runtime>() {
     let (client, mut raw) = sockets();
     let response = String::from_utf8_lossy(RESPONSE).replace(
         "\r\n\r\n",
         "\r\nSec-WebSocket-Protocol: campanile.v1\r\n\r\n",
     );
     raw.write_all(response.as_bytes()).unwrap();
-    let client = asynchronous(client);
     let token = "t".repeat(5000);
     let opening = Opening {
         protocols: &["other", "campanile.v1"],
         headers: &[("Authorization", &token)],
         ..Opening::new("localhost:8000", "/feed?x=1")
     };
-    let stream = block_on(Stream::connect(client, &opening, masks(), &LIMITS)).unwrap();
-    assert_eq!(stream.protocol(), Some("campanile.v1"));
+    let stream = R::connect(client, &opening, masks(), &LIMITS, None).unwrap();
+    assert_eq!(R::protocol(&stream), Some("campanile.v1"));
     drop(stream);
     let request = String::from_utf8(read_to_end(&mut raw)).unwrap();
     assert!(request.starts_with("GET /feed?x=1 HTTP/1.1\r\nHost: localhost:8000\r\n"));
@@ -199,39 +201,30 @@ fn an_opening_of_any_length_is_sent_whole_and_the_selected_subprotocol_is_known(
     assert!(request.ends_with(&format!("\r\nAuthorization: {token}\r\n\r\n")));
 }
 
-#[test]
-fn a_frame_in_the_same_packet_as_the_handshake_is_heard_at_once() {
+fn a_frame_in_the_same_packet_as_the_handshake_is_heard_at_once<R: Runtime>() {
     let config = Config::new();
     let (mut raw, server) = sockets();
     let mut bytes = REQUEST.to_vec();
-    bytes.extend(frame(OpCode::Text, true, Some(KEY), b"hurry"));
+    bytes.extend(frame(OpCode::Text, true, SERVER.0, b"hurry"));
     raw.write_all(&bytes).unwrap();
-    let server = asynchronous(server);
-    let mut stream = block_on(Stream::accept(server, &config)).unwrap();
+    let mut stream = accept::<R>(server, &config).unwrap();
     assert_eq!(next_message(&mut stream), (Kind::Text, b"hurry".to_vec()));
 
     let (client, mut raw) = sockets();
     let mut bytes = RESPONSE.to_vec();
-    bytes.extend(frame(OpCode::Text, true, None, b"hurry"));
+    bytes.extend(frame(OpCode::Text, true, CLIENT.0, b"hurry"));
     raw.write_all(&bytes).unwrap();
-    let mut stream = connect(client, &config).unwrap();
+    let mut stream = connect::<R>(client, &config).unwrap();
     assert_eq!(next_message(&mut stream), (Kind::Text, b"hurry".to_vec()));
 }
 
-#[test]
-fn each_connection_draws_its_own_nonce() {
+fn each_connection_draws_its_own_nonce<R: Runtime>() {
     let mut keys = Vec::new();
     for _ in 0..2 {
         let (client, mut raw) = sockets();
         raw.shutdown(Shutdown::Write).unwrap();
-        let client = asynchronous(client);
         let opening = Opening::new("localhost", "/");
-        let lost = block_on(Stream::connect(
-            client,
-            &opening,
-            HashedMasks::new(),
-            &LIMITS,
-        ));
+        let lost = R::connect(client, &opening, random_masks(), &LIMITS, None);
         assert!(lost.is_err());
         let request = String::from_utf8(read_to_end(&mut raw)).unwrap();
         let key = request
@@ -241,23 +234,4 @@ fn each_connection_draws_its_own_nonce() {
         keys.push(key.to_owned());
     }
     assert_ne!(keys[0], keys[1]);
-}
-
-#[test]
-fn a_connect_that_is_dropped_midway_drops_its_transport() {
-    let (client, mut raw) = sockets();
-    raw.write_all(&RESPONSE[..RESPONSE.len() / 2]).unwrap();
-    let client = asynchronous(client);
-    let opening = Opening::new("localhost", "/");
-    let mut connecting = Box::pin(Stream::connect(client, &opening, masks(), &LIMITS));
-    assert!(block_on(future::poll_once(&mut connecting)).is_none());
-    expect(&mut raw, REQUEST);
-    drop(connecting);
-    // Unread bytes make a reset of the end.
-    let end = std::io::Read::read(&mut raw, &mut [0]);
-    assert!(
-        matches!(&end, Ok(0))
-            || matches!(&end, Err(error) if error.kind() == ErrorKind::ConnectionReset),
-        "{end:?}"
-    );
 }
