@@ -25,6 +25,8 @@ fn main() -> io::Result<()> {
         places: [const { None }; PLACES],
     };
     let (mut hub, start) = (Hub::new(), time::Instant::now());
+    let since_1970 = time::SystemTime::now().duration_since(time::UNIX_EPOCH);
+    hub.start_epoch(since_1970.map_or(0, |time| time.as_secs()));
     loop {
         let is_busy = hub.poll(&mut sockets, Instant::ZERO.after(start.elapsed()));
         sockets.flush();

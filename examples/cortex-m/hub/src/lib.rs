@@ -1,5 +1,5 @@
 //! A notification hub for a handful of clients, without a heap and for any transport: the protocol's
-//! sections 1 to 5 in classic sessions, in memory that is counted before the program starts.
+//! sections 1 to 5, classic and v1 sessions, in memory that is counted before the program starts.
 //!
 //! [`Hub::poll`] is to be called in a loop. It asks a [`Transport`] of the caller's for what has
 //! arrived, and gives it what is to be sent. There is no outbox but the transport's own: what TCP
@@ -7,23 +7,21 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod sessions;
 mod transport;
 
 pub use transport::{Arrived, Transport};
 
 use campanile_core::{
     Instant,
-    conn::{Config, Connection, Event, Input, MAX_LEFTOVER, Prepared, Server, Transmit, Violation},
+    conn::{Config, Connection, Event, Input, MAX_LEFTOVER, Server, Transmit, Violation},
     handshake::{
-        self, Answer, HANDSHAKE_TIME, LINGER_TIME, Limits as Head, RESPONSE_BYTES, ServerHandshake,
-        Verdict,
+        self, Answer, HANDSHAKE_TIME, LINGER_TIME, Limits, RESPONSE_BYTES, ServerHandshake, Verdict,
     },
-    notify::{
-        self, ErrorCode, MAX_REPLY_LEN, Message, Notification, Refusal, Reply, Subscriptions,
-        registry::{Registry, Slot},
-    },
-    wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
+    notify::{ErrorCode, MAX_REPLY_LEN, Position, Refusal, Reply},
+    wire::{MAX_CONTROL, MAX_HEAD},
 };
+use sessions::{Place, Sessions, Stage, reply};
 
 /// The most clients with an open WebSocket at once, publishers included. Each costs its [`Place`], a
 /// socket of the transport, and the two buffers of that.
@@ -45,13 +43,6 @@ pub const OUTBOX: usize = 3072;
 /// The subscriptions of a client: what one screen shows.
 pub const SUBSCRIPTIONS: usize = 8;
 
-/// Bytes for the subscriptions of a client in the form in which they are matched. Each takes about 28,
-/// and its list of values as much again while it is sorted.
-const SUBSCRIBED: usize = 384;
-
-/// Bytes for the package, page and values of a notification in that form, on the stack.
-const MATCHED: usize = 1024;
-
 /// What is looked at in one go, in bytes, on the stack.
 const BITE: usize = 512;
 
@@ -70,14 +61,6 @@ const CONNECTION: Config = Config {
     ..Config::new()
 };
 
-/// Filters as people write them; they bound the time that matching takes.
-const LIMITS: notify::Limits = notify::Limits {
-    subscriptions: SUBSCRIPTIONS,
-    constraints: 8,
-    keys: 32,
-    values: 64,
-};
-
 const FULL: handshake::Refusal<'static> = handshake::Refusal {
     status: 503,
     reason: "Service Unavailable",
@@ -85,57 +68,15 @@ const FULL: handshake::Refusal<'static> = handshake::Refusal {
     body: "All places of this device are taken; connect again in a few seconds.",
 };
 
-/// The sessions, and who wants to hear what.
+/// The name by which clients ask for a v1 session (the protocol, section 1).
+const V1: &str = "campanile.v1";
+
+/// Everybody who is connected, and who wants to hear what.
 #[derive(Debug)]
 pub struct Hub {
-    places: [Place; PLACES],
+    sessions: Sessions,
     /// The request of a place that opens, then the message of which fragments have come.
     messages: [heapless::Vec<u8, MESSAGE>; PLACES],
-}
-
-#[derive(Debug)]
-struct Place {
-    stage: Stage,
-    /// The beginning of a frame that has to be whole to be understood.
-    unfinished: heapless::Vec<u8, MAX_LEFTOVER>,
-    /// In memory of its own: no client can take the others' room.
-    subscriptions: Registry<[Slot; 1], [u8; SUBSCRIBED]>,
-}
-
-/// A place that is free is nothing but zeros, which take no flash to start with.
-#[derive(Debug)]
-#[repr(u8)]
-enum Stage {
-    /// There is nobody.
-    Free = 0,
-    Opening {
-        handshake: ServerHandshake,
-        until: Instant,
-    },
-    Open(Connection<Server>),
-    /// It was refused, and has time to read why.
-    Leaving {
-        until: Instant,
-    },
-}
-
-/// The only subscriber of a place's registry.
-const OWNER: u32 = 0;
-
-impl Place {
-    const FREE: Self = Self {
-        stage: Stage::Free,
-        unfinished: heapless::Vec::new(),
-        subscriptions: Registry::new([Slot::EMPTY], [0; SUBSCRIBED]),
-    };
-
-    /// The connection, if whole messages may be sent on it.
-    fn open(&mut self) -> Option<&mut Connection<Server>> {
-        match &mut self.stage {
-            Stage::Open(connection) if connection.check_ready().is_ok() => Some(connection),
-            Stage::Free | Stage::Opening { .. } | Stage::Open(_) | Stage::Leaving { .. } => None,
-        }
-    }
 }
 
 impl Default for Hub {
@@ -149,9 +90,16 @@ impl Hub {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            places: [Place::FREE; PLACES],
+            sessions: Sessions::NEW,
             messages: [const { heapless::Vec::new() }; PLACES],
         }
+    }
+
+    /// Numbers notifications from now on in this epoch, which should be another each time that the
+    /// device starts; 0 where nothing tells one start from the next. What positions there were before
+    /// (the protocol, section 6) means nothing any more.
+    pub const fn start_epoch(&mut self, epoch: u64) {
+        self.sessions.reached = Position::new(epoch, 0);
     }
 
     /// Does what is due for every place; each has one message heard at most, so that nobody waits for
@@ -164,11 +112,11 @@ impl Hub {
     }
 
     fn poll_place(&mut self, at: usize, net: &mut impl Transport, now: Instant) -> Option<bool> {
-        let place = self.places.get_mut(at)?;
+        let place = self.sessions.places.get_mut(at)?;
         match &mut place.stage {
             Stage::Free if net.accept(at) => {
                 place.stage = Stage::Opening {
-                    handshake: ServerHandshake::new(Head {
+                    handshake: ServerHandshake::new(Limits {
                         head_bytes: MESSAGE,
                     }),
                     until: now.after(HANDSHAKE_TIME),
@@ -193,18 +141,18 @@ impl Hub {
     fn free(&mut self, at: usize, net: &mut impl Transport) -> Option<bool> {
         net.release(at);
         self.messages.get_mut(at)?.clear();
-        let place = self.places.get_mut(at)?;
-        place.stage = Stage::Free;
-        place.unfinished.clear();
-        place.subscriptions.forget(OWNER);
+        self.sessions.places.get_mut(at)?.clear();
         Some(true)
     }
 
     /// Goes on with the opening handshake.
     fn handshake(&mut self, at: usize, net: &mut impl Transport, now: Instant) -> Option<bool> {
         let is_open = |place: &&Place| matches!(place.stage, Stage::Open(_));
-        let has_room = self.places.iter().filter(is_open).count() < CLIENTS;
-        let (place, request) = (self.places.get_mut(at)?, self.messages.get_mut(at)?);
+        let has_room = self.sessions.places.iter().filter(is_open).count() < CLIENTS;
+        let (place, request) = (
+            self.sessions.places.get_mut(at)?,
+            self.messages.get_mut(at)?,
+        );
         let Stage::Opening { handshake, .. } = &mut place.stage else {
             return None;
         };
@@ -218,9 +166,16 @@ impl Hub {
         let count = arrived.len().min(MESSAGE.saturating_sub(before));
         request.extend_from_slice(arrived.get(..count)?).ok()?;
         let mut response = [0; RESPONSE_BYTES];
-        let answer = handshake.answer_as(request, &mut response, |_| match has_room {
-            true => Verdict::Accept(handshake::Reply::default()),
-            false => Verdict::Refuse(FULL),
+        let answer = handshake.answer_as(request, &mut response, |request| {
+            if !has_room {
+                return Verdict::Refuse(FULL);
+            }
+            let protocol = request.protocols().find(|name| *name == V1);
+            place.is_v1 = protocol.is_some();
+            Verdict::Accept(handshake::Reply {
+                protocol,
+                extensions: None,
+            })
         });
         let (taken, response, stage) = match answer {
             Answer::Partial => {
@@ -250,7 +205,7 @@ impl Hub {
 
     /// Hears the next event of an open connection, and does what it owes.
     fn converse(&mut self, at: usize, net: &mut impl Transport, now: Instant) -> Option<bool> {
-        let place = self.places.get_mut(at)?;
+        let place = self.sessions.places.get_mut(at)?;
         let Stage::Open(connection) = &mut place.stage else {
             return None;
         };
@@ -294,7 +249,7 @@ impl Hub {
                     said = data.last.then_some(fragments);
                 }
                 if let Some(said) = said {
-                    hear(&mut self.places, at, data.kind, said, net, now);
+                    self.sessions.hear(at, data.kind, said, net, now);
                 }
             }
             Err(Violation::MessageTooBig) => {
@@ -303,7 +258,7 @@ impl Hub {
             }
             Ok(_) | Err(_) => {} // answered below
         }
-        let Stage::Open(connection) = &mut self.places.get_mut(at)?.stage else {
+        let Stage::Open(connection) = &mut self.sessions.places.get_mut(at)?.stage else {
             return None;
         };
         let mut frame = [0; MAX_CONTROL];
@@ -316,141 +271,4 @@ impl Hub {
         }
         Some(arrived > 0)
     }
-}
-
-/// Does what a message asks for (the protocol, sections 2, 3 and 5).
-fn hear(
-    places: &mut [Place],
-    at: usize,
-    kind: Kind,
-    said: &[u8],
-    net: &mut impl Transport,
-    now: Instant,
-) -> Option<()> {
-    // What comes behind our Close is not heard.
-    let place = places.get_mut(at)?;
-    place.open()?;
-    if kind == Kind::Binary {
-        return close(
-            place,
-            at,
-            CloseCode::UNSUPPORTED_DATA,
-            "send JSON as text",
-            net,
-            now,
-        );
-    }
-    let refused = match notify::parse(said, &LIMITS) {
-        Ok(Message::Client(client)) => match client.subscriptions() {
-            Some(set) => subscribe(place, &set).err()?,
-            None => return None, // a token, which is of no use and does no harm
-        },
-        Ok(Message::Publication(notification)) if net.may_publish(at) => {
-            match publish(places, said, &notification, net, now) {
-                Ok(()) => {
-                    let place = places.get_mut(at)?;
-                    return close(place, at, CloseCode::NORMAL, "published", net, now);
-                }
-                Err(refusal) => refusal,
-            }
-        }
-        Ok(Message::Publication(_)) => Refusal::new(ErrorCode::Forbidden),
-        Ok(_) => return reply(at, &Reply::Pong, net),
-        Err(refusal) => refusal,
-    };
-    reply(at, &Reply::Error(&refused), net);
-    let place = places.get_mut(at)?;
-    match refused.code() {
-        ErrorCode::InvalidJson if refused.from_publisher() => close(
-            place,
-            at,
-            CloseCode::INVALID_PAYLOAD,
-            "not valid JSON",
-            net,
-            now,
-        ),
-        ErrorCode::Forbidden => close(
-            place,
-            at,
-            CloseCode::POLICY_VIOLATION,
-            "publishing is forbidden",
-            net,
-            now,
-        ),
-        ErrorCode::MessageTooBig => close(
-            place,
-            at,
-            CloseCode::MESSAGE_TOO_BIG,
-            "too much to match",
-            net,
-            now,
-        ),
-        _ => Some(()),
-    }
-}
-
-/// Puts the set in the place of the earlier one, which stands if there is no room.
-fn subscribe(place: &mut Place, set: &Subscriptions<'_>) -> Result<(), Refusal> {
-    let replaced = place.subscriptions.replace(OWNER, set);
-    replaced.map_err(|_| Refusal::new(ErrorCode::TooManySubscriptions))
-}
-
-/// Gives the message to all who want to hear it, as it came.
-fn publish(
-    places: &mut [Place],
-    message: &[u8],
-    notification: &Notification<'_>,
-    net: &mut impl Transport,
-    now: Instant,
-) -> Result<(), Refusal> {
-    let mut memory = [0; MATCHED];
-    let notification = notification
-        .compile(&mut memory)
-        .map_err(|_| Refusal::new(ErrorCode::MessageTooBig))?;
-    let head = Prepared::head(Kind::Text, message.len() as u64);
-    let len = head.as_bytes().len().saturating_add(message.len());
-    for (at, place) in places.iter_mut().enumerate() {
-        let mut recipients = place.subscriptions.recipients(&notification);
-        if recipients.next().is_none() || place.open().is_none() {
-            continue;
-        }
-        if net.room(at) < len.saturating_add(LAST_WORDS) {
-            let refusal = Refusal::new(ErrorCode::SlowConsumer);
-            reply(at, &Reply::Error(&refusal), net);
-            close(
-                place,
-                at,
-                CloseCode::TRY_AGAIN_LATER,
-                "slow consumer",
-                net,
-                now,
-            );
-            continue;
-        }
-        net.send(at, head.as_bytes());
-        net.send(at, message);
-    }
-    Ok(())
-}
-
-fn reply(at: usize, reply: &Reply<'_>, net: &mut impl Transport) -> Option<()> {
-    let mut text = [0; MAX_REPLY_LEN];
-    let text = reply.encode(&mut text).ok()?;
-    net.send(at, Prepared::head(Kind::Text, text.len() as u64).as_bytes());
-    net.send(at, text);
-    Some(())
-}
-
-/// Starts the closing handshake.
-fn close(
-    place: &mut Place,
-    at: usize,
-    code: CloseCode,
-    reason: &str,
-    net: &mut impl Transport,
-    now: Instant,
-) -> Option<()> {
-    let mut frame = [0; MAX_CONTROL];
-    net.send(at, place.open()?.close(code, reason, &mut frame, now).ok()?);
-    Some(())
 }

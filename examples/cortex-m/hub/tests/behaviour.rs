@@ -28,6 +28,7 @@ const BEHAVIOURS: &[Behaviour] = behaviours![
     two_hundred_notifications_arrive_in_order,
     a_publisher_hears_its_own_subscription_and_is_closed,
     a_set_replaces_the_one_before,
+    a_v1_session_has_its_answers_and_positions_and_stays_open,
     the_longest_message_arrives_and_a_longer_one_is_refused,
     fragments_make_one_message,
     bytes_may_come_one_by_one,
@@ -185,6 +186,50 @@ fn a_set_replaces_the_one_before(hub: SocketAddr) {
     leave(wire);
 }
 
+fn a_v1_session_has_its_answers_and_positions_and_stays_open(hub: SocketAddr) {
+    let mut subscriber = Wire::open_v1(hub);
+    let mut classic = Wire::open(hub);
+    classic.send_text(SUBSCRIPTION);
+    classic.synchronise();
+    subscriber.send_text(SUBSCRIPTION);
+    let start = position_in(&mut subscriber, "subscribed", "count", 1);
+    let mut publisher = Wire::open_v1(hub);
+    let mut last = start;
+    for notification in [PECULIAR, PLAIN] {
+        publisher.send_text(notification);
+        let position = position_in(&mut publisher, "published", "recipients", 2);
+        assert!(position > last, "{position} behind {last}");
+        let members = notification.trim_start().strip_prefix('{');
+        let members = members.expect("an object");
+        subscriber.expect_text(&format!(r#"{{"position":"{position}",{members}"#));
+        classic.expect_text(notification);
+        last = position;
+    }
+    // What ends a classic publisher does not end this one.
+    publisher.send_text(r#"{"sender":"server","notification":"#);
+    publisher.expect_error("invalid_json");
+    publisher.send_text(r#"{"sender":"server","position":"1","notification":{}}"#);
+    publisher.expect_error("invalid_message");
+    for wire in [&mut publisher, &mut subscriber, &mut classic] {
+        wire.synchronise();
+    }
+    [publisher, subscriber, classic].into_iter().for_each(leave);
+}
+
+/// The position in an acknowledgement, whose other member is this number.
+fn position_in(wire: &mut Wire, what: &str, member: &str, number: u64) -> String {
+    let received = wire.receive();
+    let Received::Text(text) = &received else {
+        panic!("{received:?} acknowledges nothing");
+    };
+    let acknowledged = &serde_json::from_str::<serde_json::Value>(text).expect("JSON")[what];
+    assert_eq!(acknowledged[member], number, "{text}");
+    acknowledged["position"]
+        .as_str()
+        .expect("a text")
+        .to_owned()
+}
+
 fn the_longest_message_arrives_and_a_longer_one_is_refused(hub: SocketAddr) {
     let mut subscriber = Wire::open(hub);
     subscriber.send_text(SUBSCRIPTION);
@@ -278,7 +323,7 @@ fn errors_have_a_code_and_a_path_and_the_session_goes_on(hub: SocketAddr) {
     let mut wire = Wire::open(hub);
     wire.send_text(SUBSCRIPTION);
     let subscription = r#"{"package":"p","page":"q"}"#;
-    let too_many = vec![subscription; SUBSCRIPTIONS + 1].join(",");
+    let too_many = [subscription; SUBSCRIPTIONS + 1].join(",");
     // More than a client has memory for.
     let long = "x".repeat(600);
     for (message, code, path) in [

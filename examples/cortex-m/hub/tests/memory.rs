@@ -39,7 +39,7 @@ fn who_does_not_read_is_cut_off_with_1013_and_the_others_hear_everything() {
         device.say(place, &wish("true"));
     }
     let notification = news(&format!("\"{}\"", "x".repeat(300)));
-    let fit = (OUTBOX - 256 - 3 * 131) / (notification.len() + 4);
+    let fit = (OUTBOX - 14 - 256 - 3 * 131) / (notification.len() + 4);
     for _ in 0..=fit {
         device.publish(&notification);
         assert_eq!(device.heard(quick), [text(&notification)]);
