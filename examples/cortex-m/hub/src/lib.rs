@@ -54,7 +54,7 @@ const ANSWER: usize = MAX_REPLY_LEN + MAX_HEAD + 3 * MAX_CONTROL;
 /// What notifications leave free: room for the error `slow_consumer`, a close, a pong and a ping.
 const LAST_WORDS: usize = 256 + 3 * MAX_CONTROL;
 
-/// Who reads nothing for a minute is given up; the rest is as on a server.
+/// As on a server, but for the memory that there is, and for fewer fragments of the shorter messages.
 const CONNECTION: Config = Config {
     max_message: MESSAGE as u64,
     max_fragments: 64,

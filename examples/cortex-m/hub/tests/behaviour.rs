@@ -28,6 +28,7 @@ const BEHAVIOURS: &[Behaviour] = behaviours![
     two_hundred_notifications_arrive_in_order,
     a_publisher_hears_its_own_subscription_and_is_closed,
     a_set_replaces_the_one_before,
+    who_does_not_read_is_cut_off_and_nobody_else_is,
     a_v1_session_has_its_answers_and_positions_and_stays_open,
     the_longest_message_arrives_and_a_longer_one_is_refused,
     fragments_make_one_message,
@@ -184,6 +185,40 @@ fn a_set_replaces_the_one_before(hub: SocketAddr) {
     publish(hub, ELSEWHERE);
     wire.synchronise();
     leave(wire);
+}
+
+/// Through all the buffers between the hub and a client on this machine, which take some megabytes.
+fn who_does_not_read_is_cut_off_and_nobody_else_is(hub: SocketAddr) {
+    let mut slow = Wire::open(hub);
+    let mut quick = Wire::open(hub);
+    for wire in [&mut slow, &mut quick] {
+        wire.send_text(SUBSCRIPTION);
+        wire.synchronise();
+    }
+    let mut publisher = Wire::open_v1(hub);
+    let padding = "x".repeat(MESSAGE - PLAIN.len() - 10);
+    let numbered = |number: u32| PLAIN.replace("12345", &format!("{number:010}{padding}"));
+    let mut published = 0;
+    loop {
+        publisher.send_text(&numbered(published));
+        let Received::Text(acknowledged) = publisher.receive() else {
+            panic!("no acknowledgement");
+        };
+        quick.expect_text(&numbered(published));
+        if acknowledged.ends_with(r#""recipients":1}}"#) {
+            break;
+        }
+        published += 1;
+        assert!(
+            published < 20_000,
+            "40 MB wait for a client that does not read"
+        );
+    }
+    // All that had been sent to it, and why there is no more.
+    (0..published).for_each(|number| slow.expect_text(&numbered(number)));
+    slow.expect_error("slow_consumer");
+    slow.expect_close(1013);
+    [publisher, quick].into_iter().for_each(leave);
 }
 
 fn a_v1_session_has_its_answers_and_positions_and_stays_open(hub: SocketAddr) {
