@@ -225,6 +225,7 @@ impl Hub {
 
         let mut input = Input::new(bytes.get_mut(..unfinished.saturating_add(arrived))?);
         let mut event = Ok(None);
+        let is_open = connection.check_ready().is_ok();
         if arrived > 0 {
             event = connection.receive(&mut input, now);
             let is_needing_more = !matches!(event, Ok(Some(_)));
@@ -252,7 +253,7 @@ impl Hub {
                     self.sessions.hear(at, data.kind, said, net, now);
                 }
             }
-            Err(Violation::MessageTooBig) => {
+            Err(Violation::MessageTooBig) if is_open => {
                 let refusal = Refusal::new(ErrorCode::MessageTooBig);
                 reply(at, &Reply::Error(&refusal), net);
             }

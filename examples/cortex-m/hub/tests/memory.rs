@@ -92,6 +92,33 @@ fn who_may_not_publish_is_told_so_and_closed() {
 }
 
 #[test]
+fn nothing_is_sent_behind_a_close() {
+    for behind in [
+        Frame::text(vec![b'x'; MESSAGE + 1]),
+        Frame::text(PING),
+        Frame::text("{"),
+        Frame::text(news("1")),
+        Frame::binary(""),
+        Frame::ping(""),
+        Frame::text("").unfinished(),
+    ] {
+        let mut device = Device::new();
+        let place = device.open();
+        let talk = [
+            Frame::text(news("1")).masked(),
+            behind.masked(),
+            behind.masked(),
+        ];
+        device.receive(place, &talk.concat());
+        assert_eq!(
+            device.heard(place),
+            [close(1000, "published")],
+            "{behind:?}"
+        );
+    }
+}
+
+#[test]
 fn a_silent_client_is_pinged_and_then_given_up() {
     let mut device = Device::new();
     let [silent, alive] = [device.open(), device.open()];
