@@ -23,8 +23,8 @@ use campanile_core::{
 };
 use sessions::{Place, Sessions, Stage, reply};
 
-/// The most clients with an open WebSocket at once, publishers included. Each costs its [`Place`], a
-/// socket of the transport, and the two buffers of that.
+/// The most clients with an open WebSocket at once, publishers included. Each costs 2.7 KB here,
+/// and a socket of the transport with its two buffers.
 pub const CLIENTS: usize = 6;
 
 /// One place more than clients: for whoever is told that there is no room, and for the next publisher
@@ -37,7 +37,7 @@ pub const PLACES: usize = CLIENTS + 1;
 pub const MESSAGE: usize = 2048;
 
 /// The least that the transport must be able to keep for a peer ([`Transport::room`] when nothing is
-/// waiting), in bytes: the longest notification and a last word, or any [answer](ANSWER).
+/// waiting), in bytes: the longest notification and a last word, or any answer.
 pub const OUTBOX: usize = 3072;
 
 /// The subscriptions of a client: what one screen shows.
@@ -53,6 +53,16 @@ const ANSWER: usize = MAX_REPLY_LEN + MAX_HEAD + 3 * MAX_CONTROL;
 
 /// What notifications leave free: room for the error `slow_consumer`, a close, a pong and a ping.
 const LAST_WORDS: usize = 256 + 3 * MAX_CONTROL;
+
+/// What a v1 session hears is so much longer than what was published.
+const POSITION: usize = 64;
+
+const _: () = assert!(
+    OUTBOX >= ANSWER
+        && OUTBOX >= MESSAGE + POSITION + MAX_HEAD + LAST_WORDS
+        && OUTBOX >= RESPONSE_BYTES,
+    "nothing waits for more room than there ever is",
+);
 
 /// As on a server, but for the memory that there is, and for fewer fragments of the shorter messages.
 const CONNECTION: Config = Config {

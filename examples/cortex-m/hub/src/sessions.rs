@@ -142,6 +142,7 @@ impl Sessions {
             Ok(Message::Publication(notification)) if net.may_publish(at) => {
                 match self.publish(said, &notification, net, now) {
                     Ok(recipients) if is_v1 => {
+                        self.places.get_mut(at)?.open()?; // it may be too slow for its own message
                         let position = self.reached;
                         let published = Reply::Published {
                             position,

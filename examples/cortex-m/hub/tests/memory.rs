@@ -119,6 +119,32 @@ fn nothing_is_sent_behind_a_close() {
 }
 
 #[test]
+fn a_publisher_that_is_cut_off_for_its_own_notification_hears_nothing_behind_that() {
+    let mut device = Device::new();
+    let place = device.connect();
+    let request = Wire::handshake(([127, 0, 0, 1], 1).into());
+    let request = request.replace(
+        "\r\n\r\n",
+        "\r\nSec-WebSocket-Protocol: campanile.v1\r\n\r\n",
+    );
+    device.receive(place, request.as_bytes());
+    assert!(device.take(place).starts_with(b"HTTP/1.1 101 "));
+    device.say(place, &wish("true"));
+    device.take(place);
+    // The first leaves room for any answer, but not for the second.
+    device.publish(&news(&format!("1{}", " ".repeat(1100))));
+    device.say(place, &news(&format!("1{}", " ".repeat(1300))));
+    let heard = device.heard(place);
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    assert!(said(&heard[0]).starts_with(r#"{"position":"000000000000-000000000001","sender""#));
+    assert!(
+        said(&heard[1]).contains(r#""code":"slow_consumer""#),
+        "{heard:?}"
+    );
+    assert_eq!(heard[2], close(1013, "slow consumer"));
+}
+
+#[test]
 fn a_silent_client_is_pinged_and_then_given_up() {
     let mut device = Device::new();
     let [silent, alive] = [device.open(), device.open()];
