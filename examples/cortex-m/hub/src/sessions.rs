@@ -33,6 +33,17 @@ const LIMITS: Limits = Limits {
 const BEFORE: &[u8] = br#"{"position":""#;
 const BEHIND: &[u8] = br#"","#;
 
+/// The code and the reason of a Close.
+type Ending = (CloseCode, &'static str);
+
+/// A classic publisher is closed as soon as it was heard (the protocol, section 3).
+const PUBLISHED: Ending = (CloseCode::NORMAL, "published");
+const BINARY: Ending = (CloseCode::UNSUPPORTED_DATA, "send JSON as text");
+const SLOW: Ending = (CloseCode::TRY_AGAIN_LATER, "slow consumer");
+const TOO_MUCH: Ending = (CloseCode::MESSAGE_TOO_BIG, "too much to match");
+const FORBIDDEN: Ending = (CloseCode::POLICY_VIOLATION, "publishing is forbidden");
+const BROKEN_JSON: Ending = (CloseCode::INVALID_PAYLOAD, "not valid JSON");
+
 /// All places, and how many notifications there have been.
 #[derive(Debug)]
 pub(crate) struct Sessions {
@@ -118,13 +129,11 @@ impl Sessions {
         net: &mut impl Transport,
         now: Instant,
     ) -> Option<()> {
-        let position = self.reached;
         let place = self.places.get_mut(at)?;
         place.open()?; // what comes behind our Close is not heard
         let is_v1 = place.is_v1;
         if kind == Kind::Binary {
-            let ending = (CloseCode::UNSUPPORTED_DATA, "send JSON as text");
-            return close(place, at, ending, net, now);
+            return close(place, at, BINARY, net, now);
         }
         let refused = match notify::parse(said, &LIMITS) {
             Ok(Message::Client(client)) => {
@@ -132,7 +141,7 @@ impl Sessions {
                 let set = client.subscriptions()?;
                 match place.subscribe(&set) {
                     Ok(()) if is_v1 => {
-                        let count = set.len();
+                        let (count, position) = (set.len(), self.reached);
                         return reply(at, &Reply::Subscribed { count, position }, net);
                     }
                     Ok(()) => return None,
@@ -151,8 +160,7 @@ impl Sessions {
                         return reply(at, &published, net);
                     }
                     Ok(_) => {
-                        let ending = (CloseCode::NORMAL, "published");
-                        return close(self.places.get_mut(at)?, at, ending, net, now);
+                        return close(self.places.get_mut(at)?, at, PUBLISHED, net, now);
                     }
                     Err(refusal) => refusal,
                 }
@@ -189,12 +197,8 @@ impl Sessions {
         let for_classic = [message];
         let mut recipients = 0_u64;
         for (at, place) in self.places.iter_mut().enumerate() {
-            let is_wanted = place
-                .subscriptions
-                .recipients(&notification)
-                .next()
-                .is_some();
-            if !is_wanted || place.open().is_none() {
+            let mut owner = place.subscriptions.recipients(&notification);
+            if owner.next().is_none() || place.open().is_none() {
                 continue;
             }
             let parts = if place.is_v1 {
@@ -207,13 +211,7 @@ impl Sessions {
             if net.room(at) < len.saturating_add(MAX_HEAD + LAST_WORDS) {
                 let refusal = Refusal::new(ErrorCode::SlowConsumer);
                 reply(at, &Reply::Error(&refusal), net);
-                close(
-                    place,
-                    at,
-                    (CloseCode::TRY_AGAIN_LATER, "slow consumer"),
-                    net,
-                    now,
-                );
+                close(place, at, SLOW, net, now);
                 continue;
             }
             net.send(at, head.as_bytes());
@@ -228,21 +226,18 @@ impl Sessions {
 fn ending(refused: &Refusal, is_v1: bool) -> Option<Ending> {
     let code = refused.code();
     if code == ErrorCode::MessageTooBig {
-        return Some((CloseCode::MESSAGE_TOO_BIG, "too much to match"));
+        return Some(TOO_MUCH);
     }
     if is_v1 {
         return None;
     }
     // A classic publisher does not read on.
     if code == ErrorCode::Forbidden {
-        return Some((CloseCode::POLICY_VIOLATION, "publishing is forbidden"));
+        return Some(FORBIDDEN);
     }
     let is_broken = code == ErrorCode::InvalidJson && refused.from_publisher();
-    is_broken.then_some((CloseCode::INVALID_PAYLOAD, "not valid JSON"))
+    is_broken.then_some(BROKEN_JSON)
 }
-
-/// The code and the reason of a Close.
-type Ending = (CloseCode, &'static str);
 
 /// Starts the closing handshake.
 fn close(

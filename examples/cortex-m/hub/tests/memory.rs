@@ -121,14 +121,7 @@ fn nothing_is_sent_behind_a_close() {
 #[test]
 fn a_publisher_that_is_cut_off_for_its_own_notification_hears_nothing_behind_that() {
     let mut device = Device::new();
-    let place = device.connect();
-    let request = Wire::handshake(([127, 0, 0, 1], 1).into());
-    let request = request.replace(
-        "\r\n\r\n",
-        "\r\nSec-WebSocket-Protocol: campanile.v1\r\n\r\n",
-    );
-    device.receive(place, request.as_bytes());
-    assert!(device.take(place).starts_with(b"HTTP/1.1 101 "));
+    let place = device.open_v1();
     device.say(place, &wish("true"));
     device.take(place);
     // The first leaves room for any answer, but not for the second.
@@ -280,44 +273,57 @@ proptest! {
     #[test]
     fn everybody_hears_what_the_pure_matching_says_and_nothing_else(deeds in deeds()) {
         let mut device = Device::new();
-        let mut clients: Vec<_> = (1..CLIENTS).map(|_| (device.open(), String::from(PING), Vec::new())).collect();
+        let mut published = 0;
+        let mut clients: Vec<_> = (1..CLIENTS).map(|number| Client::new(&mut device, number % 2 == 0)).collect();
         for deed in deeds {
             match deed {
                 Deed::Subscribe(who, values) => {
-                    let (place, wished, _) = &mut clients[who];
-                    *wished = wish(values);
-                    device.say(*place, wished);
+                    let client = &mut clients[who];
+                    client.wish = wish(values);
+                    device.say(client.place, &client.wish);
+                    if client.is_v1 {
+                        client.expected.push(text(&format!(
+                            r#"{{"sender":"server","subscribed":{{"count":1,"position":"{}"}}}}"#,
+                            position(published)
+                        )));
+                    }
                 }
                 Deed::Publish(who, values) => {
                     let message = news(values);
-                    for (_, wished, expected) in &mut clients {
-                        if naively_matches(wished, &message) {
-                            expected.push(text(&message));
+                    published += 1;
+                    let mut recipients = 0;
+                    for client in &mut clients {
+                        if naively_matches(&client.wish, &message) {
+                            recipients += 1;
+                            client.expected.push(client.hears(&message, published));
                         }
                     }
-                    let Some((place, wished, expected)) = clients.get_mut(who) else {
-                        device.publish(&message);
-                        continue;
-                    };
-                    // A subscriber publishes, and is closed for it.
-                    device.say(*place, &message);
-                    expected.push(close(1000, "published"));
-                    prop_assert_eq!(device.heard(*place), core::mem::take(expected));
-                    device.leave(*place, 1000);
-                    *place = device.open();
-                    *wished = PING.into();
+                    match clients.get_mut(who) {
+                        None => device.publish(&message),
+                        Some(client) if client.is_v1 => {
+                            device.say(client.place, &message);
+                            client.expected.push(text(&format!(
+                                r#"{{"sender":"server","published":{{"position":"{}","recipients":{recipients}}}}}"#,
+                                position(published)
+                            )));
+                        }
+                        // A subscriber publishes, and is closed for it.
+                        Some(client) => {
+                            device.say(client.place, &message);
+                            client.expected.push(close(1000, "published"));
+                            client.replace(&mut device, 1000);
+                        }
+                    }
                 }
                 Deed::Leave(who) => {
-                    let (place, wished, expected) = &mut clients[who];
-                    device.leave(*place, 4000);
-                    expected.push(Frame::close(4000));
-                    prop_assert_eq!(device.heard(*place), core::mem::take(expected));
-                    *place = device.open();
-                    *wished = PING.into();
+                    let client = &mut clients[who];
+                    device.receive(client.place, &Frame::close(4000).masked());
+                    client.expected.push(Frame::close(4000));
+                    client.replace(&mut device, 4000);
                 }
             }
-            for (place, _, expected) in &mut clients {
-                prop_assert_eq!(device.heard(*place), core::mem::take(expected));
+            for client in &mut clients {
+                prop_assert_eq!(device.heard(client.place), core::mem::take(&mut client.expected));
             }
         }
     }
@@ -371,6 +377,52 @@ proptest! {
             prop_assert!(device.is_free(place));
         }
     }
+}
+
+/// A client, and what the naive twin knows of it.
+struct Client {
+    place: usize,
+    is_v1: bool,
+    wish: String,
+    expected: Vec<Frame>,
+}
+
+impl Client {
+    fn new(device: &mut Device, is_v1: bool) -> Self {
+        let place = if is_v1 {
+            device.open_v1()
+        } else {
+            device.open()
+        };
+        Self {
+            place,
+            is_v1,
+            wish: PING.into(),
+            expected: Vec::new(),
+        }
+    }
+
+    /// It has heard all that it should before it went, and comes again.
+    fn replace(&mut self, device: &mut Device, code: u16) {
+        assert_eq!(device.heard(self.place), self.expected);
+        device.leave(self.place, code);
+        *self = Self::new(device, self.is_v1);
+    }
+
+    fn hears(&self, message: &str, published: u64) -> Frame {
+        if !self.is_v1 {
+            return text(message);
+        }
+        let members = message.trim_start().strip_prefix('{').expect("an object");
+        text(&format!(
+            r#"{{"position":"{}",{members}"#,
+            position(published)
+        ))
+    }
+}
+
+fn position(published: u64) -> String {
+    format!("000000000000-{published:012x}")
 }
 
 fn naively_matches(wished: &str, message: &str) -> bool {
@@ -446,6 +498,18 @@ impl Device {
         );
         let response = self.take(place);
         assert!(response.starts_with(b"HTTP/1.1 101 "));
+        place
+    }
+
+    /// The same for a v1 session.
+    fn open_v1(&mut self) -> usize {
+        let place = self.connect();
+        let request = Wire::handshake(([127, 0, 0, 1], 1).into());
+        let offer = "\r\nSec-WebSocket-Protocol: other, campanile.v1\r\n\r\n";
+        let request = request.replace("\r\n\r\n", offer);
+        self.receive(place, request.as_bytes());
+        let response = String::from_utf8(self.take(place)).expect("text");
+        assert!(response.contains("\r\nSec-WebSocket-Protocol: campanile.v1\r\n"));
         place
     }
 
