@@ -9,24 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use campanile_tests::messages::{ELSEWHERE, PECULIAR, PLAIN, SUBSCRIPTION};
 use campanile_tests::{Daemon, Ended, Program, Received, Wire, error_in, hex, tools};
 use libtest_mimic::{Arguments, Failed, Trial};
-
-/// The subscription of the protocol's section 2, on one line.
-const SUBSCRIPTION: &str = include_str!("clients/subscription.json");
-
-/// The notification of the protocol's section 3.
-const PLAIN: &str = include_str!("clients/notification.json");
-
-/// A notification for the same subscription with everything in it that a reader or writer on the way
-/// could be tempted to tidy up.
-const PECULIAR: &str = "\r\n\t{ \"sender\" :\"server\" ,\"type\":\"x\",\n \"notification\": \
-    {\"page\":\"messages\",\"package\":\"amaiia_msg_srv\" , \"filters\":{\"values\":{\"channel\":[1,5.0]}},\
-    \"data\":{\"b\":1.0,\"a\":9007199254740993,\"b\":1e2}, \
-    \"message\":\"re\\u00e7u reçu e\u{301} \u{1f514} \u{feff}\u{2028} \\/ \\ud83d\\udd14\" } }  \n";
-
-/// A notification for another channel.
-const ELSEWHERE: &str = r#"{"sender":"server","notification":{"package":"amaiia_msg_srv","page":"messages","filters":{"values":"4"}}}"#;
 
 /// The environment variable by which the network namespace trial starts this program again, inside of a namespace.
 const ROLE: &str = "CAMPANILE_NAMESPACE_ROLE";

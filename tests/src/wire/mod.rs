@@ -82,6 +82,28 @@ impl Wire {
         wire
     }
 
+    /// A connection after its opening handshake, or nothing where all places are taken: where it was
+    /// refused with 503, or ended without an answer.
+    #[track_caller]
+    #[must_use]
+    pub fn open_if_there_is_room(address: SocketAddr) -> Option<Self> {
+        const FULL: &[u8] = b"HTTP/1.1 503";
+        let mut wire = Self::connect(address);
+        if !wire.try_send(Self::handshake(address).as_bytes()) {
+            return None;
+        }
+        while wire.unread.len() < FULL.len() {
+            if !wire.fill() {
+                return None;
+            }
+        }
+        if wire.unread.starts_with(FULL) {
+            return None;
+        }
+        wire.expect_upgrade();
+        Some(wire)
+    }
+
     /// A v1 session after its opening handshake.
     #[track_caller]
     #[must_use]
