@@ -78,7 +78,7 @@ fn main() -> ExitCode {
         }
     }
     let missing = tools::chromium()
-        .and(tools::node_with("playwright-core"))
+        .and_then(|_| tools::node_with("playwright-core"))
         .err();
     let ignored = missing.is_some() && !missing_is_failure;
     if let (Some(why), true) = (&missing, ignored) {

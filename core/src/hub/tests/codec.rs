@@ -12,8 +12,6 @@ pub(super) struct Codec {
     pub(super) agreed: Agreed,
     inflater: Inflater<Vec<u8>>,
     deflater: Deflater,
-    /// How many messages were compressed that it was told.
-    pub(super) inflated: usize,
 }
 
 impl Codec {
@@ -36,7 +34,6 @@ impl Codec {
             agreed,
             inflater: Inflater::on_heap(agreed.outgoing::<Server>(), &anything, &config),
             deflater: Deflater::new(agreed.incoming::<Server>(), client.level),
-            inflated: 0,
         })
     }
 
@@ -79,7 +76,6 @@ impl Codec {
                 break;
             }
         }
-        self.inflated += 1;
         message
     }
 }
