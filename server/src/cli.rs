@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use campanile_core::server::Options;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::limits::Limits;
+use crate::{compression::Compression, limits::Limits};
 
 /// A real-time notification server: clients subscribe over WebSocket, a back end publishes,
 /// and exactly the clients concerned hear it.
@@ -41,15 +41,20 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub(crate) limits: Limits,
+
+    #[command(flatten)]
+    pub(crate) compression: Compression,
 }
 
 impl Arguments {
     /// How to serve.
     pub(crate) fn options(&self) -> Options {
+        let mut options = self.limits.options();
+        options.hub.compression = self.compression.settings();
         Options {
             shards: self.shards,
             drain_window: Duration::from_secs(self.drain),
-            ..self.limits.options()
+            ..options
         }
     }
 }

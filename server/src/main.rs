@@ -2,6 +2,7 @@
 
 mod bench;
 mod cli;
+mod compression;
 mod descriptors;
 mod explain;
 mod limits;

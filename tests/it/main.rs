@@ -5,6 +5,7 @@ mod bad_handshake;
 mod bad_input;
 mod benching;
 mod command_line;
+mod compression;
 mod draining;
 mod explaining;
 mod faults;

@@ -96,9 +96,9 @@ pub(crate) struct Opening<R> {
     pub(super) config: Config,
     /// Whether to compress, and how.
     #[cfg(feature = "deflate")]
-    pub(super) deflate: Option<Settings>,
+    pub(crate) deflate: Option<Settings>,
     #[cfg(feature = "deflate")]
-    pub(super) agreed: Option<Agreed>,
+    pub(crate) agreed: Option<Agreed>,
     handshake: ServerHandshake,
     limits: Limits,
     buffer: Vec<u8>,

@@ -2,16 +2,21 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "deflate")]
+use super::compression::Class;
 use super::{
     Batch, Ending, Fact, Hub, SessionId, Version,
     deliver::Later,
     ending::last_words,
+    form::Form,
     rate::Flow,
     session::{Answer, Doorway, Stage},
 };
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreed;
 use crate::{
     Instant,
-    conn::{Connection, Data, Event, Input, Prepared, Server, Violation},
+    conn::{Connection, Data, Event, Input, Message, Prepared, Server, Violation},
     handshake::{RESPONSE_BYTES, Reply as Terms, Verdict},
     notify::{self, ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply, Subscriptions},
     wire::{Kind, MAX_HEAD},
@@ -126,10 +131,16 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 Some((response, Some(behind))) => {
                     // These came with the last bytes, and are heard from there.
                     let behind = behind.len().saturating_add(rest.len());
+                    #[cfg(feature = "deflate")]
+                    let agreed = opening.agreed;
                     session.version = version;
                     let conn = Connection::new(Server, &self.options.connection, now);
                     self.write_raw(index, response);
                     self.opened(index, conn);
+                    #[cfg(feature = "deflate")]
+                    if let Some(agreed) = agreed {
+                        self.compress(index, &agreed);
+                    }
                     let start = len.saturating_sub(behind);
                     let behind = bytes.get_mut(start..).unwrap_or_default();
                     return start.saturating_add(self.understand(index, behind, now));
@@ -147,7 +158,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let (connection, peer, version) = (session.number, session.peer.get(), session.version);
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             receiver.hears = true;
-            receiver.v1 = version == Version::V1;
+            receiver.form = Form::plain(version);
         }
         self.observe(&Fact::Connected {
             connection,
@@ -171,7 +182,13 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             let event = conn.receive(&mut input, now);
             let is_done = !matches!(event, Ok(Some(_)));
             match event {
-                Ok(Some(Event::Data(data))) => self.data(index, data, now),
+                Ok(Some(Event::Data(data))) => self.data(index, data, |hub, message| {
+                    hub.message(index, message.kind, message.bytes, now);
+                }),
+                #[cfg(feature = "deflate")]
+                Ok(Some(Event::Deflated(data))) => self.data(index, data, |hub, message| {
+                    hub.deflated(index, message, &mut input, now);
+                }),
                 Ok(_) => {}
                 Err(violation) => self.violated(index, violation, now),
             }
@@ -217,9 +234,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
-    fn data(&mut self, index: u32, data: Data<'_>, now: Instant) {
+    /// Takes a piece of a message, and has the whole one heard when this is the last.
+    fn data(&mut self, index: u32, data: Data<'_>, hear: impl FnOnce(&mut Self, Message<'_>)) {
         if data.first && data.last {
-            return self.message(index, data.kind, data.bytes, now);
+            let Data { kind, bytes, .. } = data;
+            return hear(self, Message { kind, bytes });
         }
         let Some(session) = self.session_mut(index) else {
             return;
@@ -228,12 +247,58 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         partial.in_message = !data.last;
         // A message for which there is no memory is lost.
         if let Ok(Some(message)) = partial.message.push(data) {
-            self.message(index, message.kind, message.bytes, now);
+            hear(self, message);
         }
         if partial.in_message
             && let Some(session) = self.session_mut(index)
         {
             session.partial = Some(partial);
+        }
+    }
+
+    /// A session has agreed on compression.
+    #[cfg(feature = "deflate")]
+    fn compress(&mut self, index: u32, agreed: &Agreed) {
+        let Some(session) = self.session_mut(index) else {
+            return;
+        };
+        session.deflated = Some(agreed.client);
+        if let Stage::Open(conn) = &mut session.stage {
+            conn.enable_deflate();
+        }
+        let version = session.version;
+        if let Some(receiver) = self.receivers.get_mut(index as usize) {
+            receiver.form = Form::compressed(version, Class::within(agreed.server.window));
+        }
+        if let Some(codecs) = &mut self.compression {
+            codecs.enter();
+        }
+    }
+
+    /// Does what a compressed message asks for. Its bytes are kept as they came until it is whole, so
+    /// that no session holds a codec while it waits for the rest of them.
+    #[cfg(feature = "deflate")]
+    fn deflated(&mut self, index: u32, message: Message<'_>, input: &mut Input<'_>, now: Instant) {
+        let session = self.session(index).filter(|session| session.is_heard());
+        let Some(direction) = session.and_then(|session| session.deflated) else {
+            return;
+        };
+        let Some(codecs) = &mut self.compression else {
+            return;
+        };
+        match codecs.inflate(index, direction, message.kind, message.bytes) {
+            Ok(inflated) => {
+                self.message(index, message.kind, inflated.bytes(), now);
+                if let Some(codecs) = &mut self.compression {
+                    codecs.take_back(inflated);
+                }
+            }
+            Err(violation) => {
+                if let Some(Stage::Open(conn)) = self.session_mut(index).map(|s| &mut s.stage) {
+                    conn.violate(violation, input, now);
+                }
+                self.violated(index, violation, now);
+            }
         }
     }
 
@@ -244,7 +309,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         };
         // What comes after our Close is not heard: what happens to it must not depend on how fast it
         // was. Nor is what follows the publication of a classic session.
-        if session.has_spoken || !session.is_open() {
+        if !session.is_heard() {
             return;
         }
         let publishes = session.rights.publish;

@@ -16,9 +16,12 @@
 
 mod admission;
 mod batch;
+#[cfg(feature = "deflate")]
+mod compression;
 mod deliver;
 mod ending;
 mod fact;
+mod form;
 mod hear;
 pub mod index;
 mod options;
@@ -52,8 +55,11 @@ use crate::{
     handshake::Refusal,
     notify::Position,
 };
+#[cfg(feature = "deflate")]
+use compression::Compression;
 use deliver::Later;
 use ending::Ending;
+use form::Form;
 use rate::Bucket;
 use session::{Address, Doorway, Session, Stage};
 use times::Drain;
@@ -165,6 +171,9 @@ pub struct Hub<W> {
     reached: Position,
     next_tick: Instant,
     drain: Option<Drain>,
+    /// If clients may ask for compression.
+    #[cfg(feature = "deflate")]
+    compression: Option<Box<Compression>>,
 }
 
 #[derive(Debug, Default)]
@@ -178,7 +187,7 @@ struct Receiver {
     due: Due,
     /// Whether it is open.
     hears: bool,
-    v1: bool,
+    form: Form,
     /// Whether it is in the list of those that something is due to.
     dirty: bool,
     /// Whether it is in the list of those that much is due to.
@@ -189,7 +198,7 @@ impl Receiver {
     const NOBODY: Self = Self {
         due: Due::NOTHING,
         hears: false,
-        v1: false,
+        form: Form::CLASSIC,
         dirty: false,
         filling: false,
     };
@@ -237,6 +246,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             reached: position,
             next_tick: Instant::ZERO,
             drain: None,
+            #[cfg(feature = "deflate")]
+            compression: options
+                .compression
+                .map(|settings| Box::new(Compression::new(&settings, &options.connection))),
         }
     }
 
@@ -274,19 +287,26 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         now: Instant,
     ) -> Option<SessionId> {
         let options = &self.options;
-        let opening = Opening::within(
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+        let mut opening = Opening::within(
             options.handshake_time,
             Server,
             &options.connection,
             options.handshake,
             now,
         );
+        #[cfg(feature = "deflate")]
+        {
+            opening.deflate = self.compression.as_ref().map(|codecs| *codecs.settings());
+        }
         let session = Session {
             number: connection,
             peer: Address::new(peer),
             rights,
             version: Version::Classic,
             hears_v1: false,
+            #[cfg(feature = "deflate")]
+            deflated: None,
             stage: Stage::Opening(Box::new(Doorway { opening, closed })),
             messages: Bucket::default(),
             publications: Bucket::default(),
@@ -354,6 +374,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         self.set_deadline(index, Instant::MAX);
         self.open = self.open.saturating_sub(1);
         self.v1_hearers = self.v1_hearers.saturating_sub(session.hears_v1.into());
+        #[cfg(feature = "deflate")]
+        if let (Some(_), Some(codecs)) = (session.deflated, &mut self.compression) {
+            codecs.leave(index);
+        }
         self.free.push(Reverse(index));
         self.give_slots_back();
         match &session.stage {

@@ -21,6 +21,9 @@ pub(super) struct Session {
     pub(super) version: Version,
     /// Whether it is v1 and subscribes to anything.
     pub(super) hears_v1: bool,
+    /// How its client compresses; `None` if neither side does.
+    #[cfg(feature = "deflate")]
+    pub(super) deflated: Option<crate::deflate::Direction>,
     pub(super) stage: Stage,
     pub(super) messages: Bucket,
     pub(super) publications: Bucket,
@@ -217,6 +220,11 @@ impl Session {
             Stage::Open(conn) => conn.state() == State::Open,
             Stage::Opening(_) => false,
         }
+    }
+
+    /// Whether what it says makes a difference.
+    pub(super) fn is_heard(&self) -> bool {
+        !self.has_spoken && self.is_open()
     }
 
     /// Whether a frame may still follow what it was sent (RFC 6455 section 5.5.1: none after a

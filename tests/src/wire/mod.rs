@@ -32,6 +32,8 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 pub struct Wire {
     stream: TcpStream,
     unread: Vec<u8>,
+    /// Reserved bits that frames may have, as the head of a frame has them.
+    reserved: u8,
 }
 
 /// What a client can get from the daemon, keep-alive pings left out.
@@ -69,6 +71,7 @@ impl Wire {
         Self {
             stream,
             unread: Vec::new(),
+            reserved: 0,
         }
     }
 
@@ -337,15 +340,25 @@ impl Wire {
             .expect("the connection is open");
     }
 
+    /// Compression was agreed on: frames may have RSV1, and are as they came.
+    pub const fn expect_compression(&mut self) {
+        self.reserved = 0x40;
+    }
+
     /// The next frame as it came, keep-alive pings and all; `None` at the end of the stream. Asserts what every
-    /// frame of a server must be: not masked, without reserved bits, in the shortest form.
+    /// frame of a server must be: not masked, in the shortest form, without reserved bits but RSV1 where
+    /// [compression](Self::expect_compression) was agreed on.
     #[track_caller]
     pub fn receive_frame(&mut self) -> Option<Frame> {
         if self.unread.is_empty() && !self.fill() {
             return None;
         }
         let [first, second] = self.take();
-        assert_eq!(first & 0x70, 0, "no reserved bit was negotiated");
+        assert_eq!(
+            first & 0x70 & !self.reserved,
+            0,
+            "the reserved bit was not negotiated"
+        );
         assert_eq!(second & 0x80, 0, "a server does not mask");
         let length = match second {
             126 => u64::from(u16::from_be_bytes(self.take())),
@@ -363,7 +376,7 @@ impl Wire {
         let payload = self.unread.drain(..length).collect();
         Some(Frame {
             fin: first & 0x80 != 0,
-            rsv: 0,
+            rsv: first >> 4 & 7,
             opcode: first & 0x0f,
             payload,
         })
@@ -371,7 +384,7 @@ impl Wire {
 
     /// The status line and headers, up to and with the empty line.
     #[track_caller]
-    fn receive_head(&mut self) -> String {
+    pub fn receive_head(&mut self) -> String {
         loop {
             if let Some(end) = self
                 .unread

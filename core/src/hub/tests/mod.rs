@@ -1,5 +1,9 @@
 //! The hub as its driver and its peers see it.
 
+#[cfg(feature = "deflate")]
+mod codec;
+#[cfg(feature = "deflate")]
+mod compression;
 mod order;
 mod queues;
 mod sessions;
