@@ -20,6 +20,7 @@ mod deliver;
 mod ending;
 mod fact;
 mod hear;
+mod http;
 pub mod index;
 mod options;
 mod outbox;
@@ -48,7 +49,7 @@ use core::{cmp::Reverse, fmt, net::SocketAddr};
 
 use crate::{
     Instant,
-    conn::{CloseCause, Opening, OpeningError, Server},
+    conn::{CloseCause, OpeningError},
     handshake::Refusal,
     notify::Position,
 };
@@ -273,21 +274,15 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         closed: Option<Refusal<'static>>,
         now: Instant,
     ) -> Option<SessionId> {
-        let options = &self.options;
-        let opening = Opening::within(
-            options.handshake_time,
-            Server,
-            &options.connection,
-            options.handshake,
-            now,
-        );
+        let door = Doorway::new(&self.options, self.options.handshake_time, closed, now);
         let session = Session {
             number: connection,
             peer: Address::new(peer),
             rights,
             version: Version::Classic,
+            speaks_http: false,
             hears_v1: false,
-            stage: Stage::Opening(Box::new(Doorway { opening, closed })),
+            stage: Stage::Opening(Box::new(door)),
             messages: Bucket::default(),
             publications: Bucket::default(),
             partial: None,
@@ -357,10 +352,15 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         self.free.push(Reverse(index));
         self.give_slots_back();
         match &session.stage {
-            Stage::Opening(door) => self.observe(&Fact::HandshakeFailed {
-                peer: session.peer.get(),
-                error: door.opening.error().unwrap_or(OpeningError::Lost),
-            }),
+            Stage::Opening(door) => {
+                let error = door.opening.error().unwrap_or(OpeningError::Lost);
+                // Of what was asked by HTTP, there were facts.
+                if !session.speaks_http || matches!(error, OpeningError::BadRequest(_)) {
+                    let peer = session.peer.get();
+                    self.observe(&Fact::HandshakeFailed { peer, error });
+                }
+            }
+            Stage::Http(_) => {}
             Stage::Open(conn) => self.observe(&Fact::Disconnected {
                 connection: session.number,
                 cause: conn.closed_by().unwrap_or(CloseCause::Eof),
@@ -441,6 +441,15 @@ fn make_room<T>(table: &mut Vec<T>) {
 
 /// How many slots are kept without sessions.
 const KEPT_SLOTS: usize = 16;
+
+/// What a client is told that asks for an upgrade before what it asked before is answered.
+const TOO_EARLY: Refusal<'static> = Refusal {
+    status: 400,
+    reason: "Bad Request",
+    headers: &[],
+    body: "An upgrade was asked for before an earlier request on the same connection was answered; \
+           wait for the answer, or open another connection.",
+};
 
 /// What a client is told that comes while the server goes.
 const DRAINING: Refusal<'static> = Refusal {

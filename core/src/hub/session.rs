@@ -1,9 +1,17 @@
 //! One session: its connection, and what it has not been told or not said to the end.
 
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
-use core::net::{IpAddr, SocketAddr};
+use core::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use super::{Ending, OutboxLimits, Rights, Version, outbox::Outbox, rate::Bucket};
+use super::{
+    Ending, Options, OutboxLimits, Rights, Version,
+    http::{Exchange, Manner},
+    outbox::Outbox,
+    rate::Bucket,
+};
 use crate::{
     Instant,
     conn::{Assembler, Connection, MAX_LEFTOVER, Opening, Server, State},
@@ -19,6 +27,8 @@ pub(super) struct Session {
     pub(super) peer: Address,
     pub(super) rights: Rights,
     pub(super) version: Version,
+    /// Whether it has asked for something by HTTP and is no WebSocket yet.
+    pub(super) speaks_http: bool,
     /// Whether it is v1 and subscribes to anything.
     pub(super) hears_v1: bool,
     pub(super) stage: Stage,
@@ -46,6 +56,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) enum Stage {
     Opening(Box<Doorway>),
+    Http(Box<Exchange>),
     Open(Connection<Server>),
 }
 
@@ -54,6 +65,19 @@ pub(super) struct Doorway {
     pub(super) opening: Opening<Server>,
     /// Why every request is to be declined, if so.
     pub(super) closed: Option<Refusal<'static>>,
+}
+
+impl Doorway {
+    /// One through which a request is to come within `time`.
+    pub(super) fn new(
+        options: &Options,
+        time: Duration,
+        closed: Option<Refusal<'static>>,
+        now: Instant,
+    ) -> Self {
+        let opening = Opening::within(time, Server, &options.connection, options.handshake, now);
+        Self { opening, closed }
+    }
 }
 
 impl core::fmt::Debug for Doorway {
@@ -113,6 +137,8 @@ pub(super) struct Answers {
     waiting: VecDeque<Option<Answer>>,
     /// What they take of memory, with the messages that are kept for them, in bytes.
     cost: usize,
+    /// What is known of the response that is next, where that has parts which are known one by one.
+    results: Vec<u8>,
 }
 
 /// What is to happen to a session.
@@ -126,6 +152,14 @@ pub(super) enum Answer {
     Close(Ending),
     /// Its transport has delivered its last byte.
     Eof,
+    /// It is sent these bytes, which are no frame.
+    Raw(Vec<u8>),
+    /// The same, and nothing after them.
+    Last(Vec<u8>),
+    /// This is part of the next response.
+    Result(Vec<u8>),
+    /// It is sent what it published and what became of it, as a list or not.
+    Results { manner: Manner, is_list: bool },
     /// It hears nothing of it.
     Nothing,
 }
@@ -179,6 +213,19 @@ impl Answers {
         Some(answer)
     }
 
+    /// Part of the next response is known: a JSON value.
+    pub(super) fn gather(&mut self, result: &[u8]) {
+        if !self.results.is_empty() {
+            self.results.push(b',');
+        }
+        self.results.extend_from_slice(result);
+    }
+
+    /// All of these, separated by commas.
+    pub(super) fn take_results(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.results)
+    }
+
     /// Whether none waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -204,8 +251,14 @@ impl Answers {
 impl Answer {
     fn cost(&self) -> usize {
         match self {
-            Self::Frame(frame) => frame.len().saturating_add(Answers::EACH),
-            Self::Published { .. } | Self::Close(_) | Self::Eof | Self::Nothing => Answers::EACH,
+            Self::Frame(bytes) | Self::Raw(bytes) | Self::Last(bytes) | Self::Result(bytes) => {
+                bytes.len().saturating_add(Answers::EACH)
+            }
+            Self::Published { .. }
+            | Self::Results { .. }
+            | Self::Close(_)
+            | Self::Eof
+            | Self::Nothing => Answers::EACH,
         }
     }
 }
@@ -215,7 +268,7 @@ impl Session {
     pub(super) fn is_open(&self) -> bool {
         match &self.stage {
             Stage::Open(conn) => conn.state() == State::Open,
-            Stage::Opening(_) => false,
+            Stage::Opening(_) | Stage::Http(_) => false,
         }
     }
 
@@ -224,7 +277,7 @@ impl Session {
     pub(super) fn may_be_told(&self) -> bool {
         match &self.stage {
             Stage::Open(conn) => conn.check_ready().is_ok(),
-            Stage::Opening(_) => false,
+            Stage::Opening(_) | Stage::Http(_) => false,
         }
     }
 
@@ -233,6 +286,7 @@ impl Session {
         match &self.stage {
             Stage::Open(conn) => conn.poll_timeout(),
             Stage::Opening(door) => door.opening.poll_timeout(),
+            Stage::Http(exchange) => Some(exchange.deadline()),
         }
     }
 }

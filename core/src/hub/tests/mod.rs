@@ -1,5 +1,6 @@
 //! The hub as its driver and its peers see it.
 
+mod http;
 mod order;
 mod queues;
 mod sessions;
