@@ -8,6 +8,7 @@ mod command_line;
 mod draining;
 mod explaining;
 mod faults;
+mod http;
 mod keep_alive;
 mod limits;
 mod logging;
