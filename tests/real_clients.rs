@@ -98,6 +98,11 @@ fn clients() -> Vec<Client> {
             [tools::chromium(), tools::node_with("playwright-core")],
             a_browser_subscribes,
         ),
+        client(
+            "a_web_page_cannot_publish_by_http",
+            [tools::chromium(), tools::node_with("playwright-core")],
+            a_web_page_cannot_publish_by_http,
+        ),
         client("node_ws_subscribes", node_ws(), node_ws_subscribes),
         client("node_ws_publishes", node_ws(), node_ws_publishes),
         client(
@@ -216,6 +221,29 @@ fn a_browser_subscribes([chromium, node]: [PathBuf; 2]) {
         command.arg(&chromium).arg(daemon.url()).arg(file);
         command
     });
+}
+
+/// Whatever a page does, its browser may sit at a loopback address.
+fn a_web_page_cannot_publish_by_http([chromium, node]: [PathBuf; 2]) {
+    let daemon = Daemon::start();
+    let mut subscriber = quick_start_subscriber(&daemon);
+    let subscription = temporary_file("page-subscription", SUBSCRIPTION);
+    let message = temporary_file("page-message", PLAIN);
+    let mut command = node_command(&node, "browser.cjs");
+    command.arg(&chromium).arg(daemon.url()).arg(subscription);
+    command.arg(notifications(&daemon)).arg(message);
+    let mut page = Program::start(&mut command);
+    let lines = [page.next_line(), page.next_line()];
+    let tried = lines.iter().find_map(|line| line.strip_prefix("tried "));
+    assert_eq!(tried, Some("opaque opaque blocked sent"), "{lines:?}");
+    // Two by fetch, the beacon and the form; and the question before the other one.
+    daemon.wait_for_logs("request=\"POST /notifications\" status=403", 4);
+    daemon.wait_for_log("request=\"OPTIONS /notifications\" status=405");
+    daemon.publish(PECULIAR);
+    subscriber.expect_text(PECULIAR);
+    let heard = format!("message {}", hex(PECULIAR.as_bytes()));
+    assert_eq!(page.next_line(), heard);
+    page.finish();
 }
 
 fn node_ws_subscribes([node]: [PathBuf; 1]) {

@@ -111,8 +111,9 @@ impl fmt::Display for Version {
 ///
 /// 1. **In.** [`accept`](Self::accept) a session for each transport, and give it the bytes that
 ///    arrive: [`receive`](Self::receive), with what it [left over](Self::take_unfinished) in front,
-///    [`receive_eof`](Self::receive_eof) at their end. The opening handshake is part of it. Do not read
-///    on from a transport whose session [is behind](Self::is_behind).
+///    [`receive_eof`](Self::receive_eof) at their end. The opening handshake is part of it, and so is
+///    HTTP (the protocol, section 8). Do not read on from a transport whose session
+///    [is behind](Self::is_behind).
 /// 2. **Publications** wait in a [`Batch`]. When [`receive`](Self::receive) took less than it was given,
 ///    and at the end of each turn, [`hand_out`](Self::hand_out) what there is; or, with other hubs
 ///    beside this one, [`poll_batch`](Self::poll_batch), [`place`](Sequence::place) it, have every
