@@ -77,6 +77,19 @@ fn record_session(fact: &hub::Fact<'_>) {
         Fact::HandshakeFailed { peer, error } => {
             debug!(%peer, reason = %error, "handshake failed");
         }
+        // What was published has a line of its own.
+        Fact::Requested {
+            connection,
+            peer,
+            request,
+            status: status @ ..400,
+        } => debug!(connection, %peer, ?request, status, "request"),
+        Fact::Requested {
+            connection,
+            peer,
+            request,
+            status,
+        } => warn!(connection, %peer, ?request, status, "request refused"),
         Fact::Subscribed {
             connection,
             subscriptions,

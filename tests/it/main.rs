@@ -9,6 +9,7 @@ mod compression;
 mod draining;
 mod explaining;
 mod faults;
+mod http;
 mod keep_alive;
 mod limits;
 mod logging;

@@ -101,13 +101,8 @@ pub(super) struct Compression {
 
 impl Compression {
     pub(super) const fn new(settings: &Settings, config: &Config) -> Self {
-        let settings = Settings {
-            // What is shared by many refers to nothing that some of them have not heard.
-            send_takeover: false,
-            ..*settings
-        };
         Self {
-            settings,
+            settings: Self::terms(settings),
             config: *config,
             sessions: 0,
             deflaters: [const { None }; Class::COUNT],
@@ -117,9 +112,13 @@ impl Compression {
         }
     }
 
-    /// For the negotiation.
-    pub(super) const fn settings(&self) -> &Settings {
-        &self.settings
+    /// What a hub of these settings agrees to.
+    pub(super) const fn terms(settings: &Settings) -> Settings {
+        Settings {
+            // What is shared by many refers to nothing that some of them have not heard.
+            send_takeover: false,
+            ..*settings
+        }
     }
 
     /// A session has agreed on compression.

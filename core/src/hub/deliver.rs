@@ -137,7 +137,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     /// Says what need not wait any longer.
-    fn answer_what_waited(&mut self, index: u32, now: Instant) {
+    pub(super) fn answer_what_waited(&mut self, index: u32, now: Instant) {
         loop {
             let Some(session) = self.session_mut(index) else {
                 return;

@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 #[cfg(feature = "deflate")]
 use super::compression::Class;
 use super::{
-    Batch, Ending, Fact, Hub, SessionId, Version,
+    Batch, Ending, Fact, Hub, SessionId, TOO_EARLY, Version,
     deliver::Later,
     ending::last_words,
     form::Form,
+    http::{self, Order},
     rate::Flow,
     session::{Answer, Doorway, Stage},
 };
@@ -53,14 +54,18 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(index) = self.find(id) else {
             return len;
         };
-        let is_opening = self
-            .session(index)
-            .is_some_and(|session| matches!(session.stage, Stage::Opening(_)));
-        let taken = if is_opening {
-            self.open(index, bytes, now)
-        } else {
-            self.understand(index, bytes, now)
-        };
+        let mut taken: usize = 0;
+        while let Some(rest @ [_, ..]) = bytes.get_mut(taken..) {
+            let (count, is_open) = match self.session(index).map(|session| &session.stage) {
+                Some(Stage::Opening(_)) => (self.open(index, rest, now), false),
+                Some(Stage::Http(_)) => (self.attend(index, rest, now), false),
+                Some(Stage::Open(_)) | None => (self.understand(index, rest, now), true),
+            };
+            taken = taken.saturating_add(count);
+            if is_open || self.should_hand_out(index) {
+                break;
+            }
+        }
         self.refresh(index);
         taken
     }
@@ -70,14 +75,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(index) = self.find(id) else {
             return;
         };
-        match self.session_mut(index).map(|session| &mut session.stage) {
-            Some(Stage::Opening(door)) => {
-                door.opening.lost();
-                self.end(index);
-            }
-            Some(Stage::Open(_)) => self.in_turn(index, Answer::Eof, now),
-            None => {}
-        }
+        self.in_turn(index, Answer::Eof, now);
         self.refresh(index);
     }
 
@@ -86,6 +84,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let len = bytes.len();
         let mut rest: &mut [u8] = &mut *bytes;
         let mut out = [0; RESPONSE_BYTES];
+        let time = self.options.handshake_time;
+        let limit = self.most_of_a_message();
         while !rest.is_empty() {
             let Some(session) = self.session_mut(index) else {
                 break;
@@ -94,6 +94,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 break;
             };
             let Doorway { opening, closed } = &mut **door;
+            if session.speaks_http && opening.is_untouched() {
+                opening.set_deadline(now.after(time));
+            }
+            // Nothing may overtake what is not answered yet.
+            let closed = match session.answers {
+                Some(_) => Some(TOO_EARLY),
+                None => *closed,
+            };
             let room = opening.space();
             let count = room.len().min(rest.len());
             if count == 0 {
@@ -107,7 +115,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             rest = rest.get_mut(count..).unwrap_or_default();
             let mut version = Version::Classic;
             let answer = opening.answer(&mut out, now, |request| {
-                if let Some(refusal) = *closed {
+                if let Some(refusal) = closed {
                     return Verdict::Refuse(refusal);
                 }
                 let protocol = request
@@ -122,11 +130,17 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 })
             });
             match answer {
-                None if is_over => self.end(index),
+                None if is_over => self.in_turn(index, Answer::Eof, now),
                 None => {}
                 Some((response, None)) => {
-                    session.shut_down = true;
-                    self.write_raw(index, response);
+                    let received = opening.plain_request();
+                    if let Some(order) = Order::of(received, limit) {
+                        // Its body came with the last bytes, and is heard from there.
+                        let behind = received.len().saturating_sub(order.head);
+                        self.serve(index, order, now);
+                        return len.saturating_sub(behind.saturating_add(rest.len()));
+                    }
+                    self.in_turn(index, Answer::Last(response.to_vec()), now);
                 }
                 Some((response, Some(behind))) => {
                     // These came with the last bytes, and are heard from there.
@@ -134,6 +148,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     #[cfg(feature = "deflate")]
                     let agreed = opening.agreed;
                     session.version = version;
+                    session.speaks_http = false;
                     let conn = Connection::new(Server, &self.options.connection, now);
                     self.write_raw(index, response);
                     self.opened(index, conn);
@@ -141,9 +156,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     if let Some(agreed) = agreed {
                         self.compress(index, &agreed);
                     }
-                    let start = len.saturating_sub(behind);
-                    let behind = bytes.get_mut(start..).unwrap_or_default();
-                    return start.saturating_add(self.understand(index, behind, now));
+                    return len.saturating_sub(behind);
                 }
             }
         }
@@ -341,7 +354,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 }
             }
             Ok(notify::Message::Publication(notification)) if publishes => {
-                self.publish(index, bytes, &notification, now);
+                if !self.publish(index, bytes, &notification) {
+                    self.refuse(index, &Refusal::new(ErrorCode::MessageTooBig), now);
+                }
             }
             Ok(notify::Message::Publication(_)) => {
                 self.refuse(index, &Refusal::new(ErrorCode::Forbidden), now);
@@ -351,15 +366,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Counts a message against its rate; whether it is to be heard.
     fn may_speak(&mut self, index: u32, is_publication: bool, now: Instant) -> bool {
-        let options = self.options;
-        let Some(session) = self.session_mut(index) else {
-            return false;
-        };
-        let flow = if is_publication {
-            session.publications.count(&options.publications, now)
-        } else {
-            session.messages.count(&options.messages, now)
-        };
+        let flow = self.count(index, is_publication, now);
         if flow == Flow::Within {
             return true;
         }
@@ -368,6 +375,19 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             self.close(index, Ending::TOO_FAST, now);
         }
         false
+    }
+
+    /// Counts a message against its rate.
+    pub(super) fn count(&mut self, index: u32, is_publication: bool, now: Instant) -> Flow {
+        let options = self.options;
+        let Some(session) = self.session_mut(index) else {
+            return Flow::Abuse;
+        };
+        if is_publication {
+            session.publications.count(&options.publications, now)
+        } else {
+            session.messages.count(&options.messages, now)
+        }
     }
 
     /// Replaces the subscriptions of a session, behind the publications that were accepted before.
@@ -439,28 +459,28 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
-    /// Accepts a publication, which is then to be placed and delivered.
-    fn publish(
+    /// Accepts a publication, which is then to be placed and delivered. `false`: it is too big.
+    pub(super) fn publish(
         &mut self,
         index: u32,
         message: &[u8],
         notification: &Notification<'_>,
-        now: Instant,
-    ) {
+    ) -> bool {
         let (Some(id), Some(session)) = (self.id(index), self.session(index)) else {
-            return;
+            return false;
         };
         let answers = session.answers.as_ref();
         let ticket = answers.map_or(0, |answers| answers.next_ticket());
         let publisher = (id, session.number, ticket);
         let for_v1 = self.v1_hearers > 0;
         if !self.batch.push(publisher, message, notification, for_v1) {
-            return self.refuse(index, &Refusal::new(ErrorCode::MessageTooBig), now);
+            return false;
         }
         if let Some(session) = self.session_mut(index) {
             session.has_spoken = session.version == Version::Classic;
             session.answers.get_or_insert_default().expect(0);
         }
+        true
     }
 
     /// Refuses a message, and ends a classic session where that is the rule.
@@ -478,7 +498,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
-    fn observe_refusal(&mut self, index: u32, refusal: &Refusal) {
+    pub(super) fn observe_refusal(&mut self, index: u32, refusal: &Refusal) {
         if let Some(connection) = self.session(index).map(|session| session.number) {
             self.observe(&Fact::Refused {
                 connection,
@@ -515,7 +535,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     /// Does this when what the session has said before is answered, which it may be already.
-    fn in_turn(&mut self, index: u32, answer: Answer, now: Instant) {
+    pub(super) fn in_turn(&mut self, index: u32, answer: Answer, now: Instant) {
         match self
             .session_mut(index)
             .and_then(|session| session.answers.as_mut())
@@ -539,6 +559,12 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             Answer::Published {
                 position,
                 recipients,
+            } if self.session(index).is_some_and(|s| s.speaks_http) => {
+                self.gather(index, &http::published(position, recipients));
+            }
+            Answer::Published {
+                position,
+                recipients,
             } => {
                 let reply = Reply::Published {
                     position,
@@ -551,13 +577,28 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             }
             Answer::Nothing => {}
             Answer::Close(ending) => self.close_now(index, ending, now),
-            Answer::Eof => {
-                if let Some(Stage::Open(conn)) = self.session_mut(index).map(|s| &mut s.stage) {
+            Answer::Raw(bytes) => self.write_raw(index, &bytes),
+            Answer::Last(bytes) => {
+                self.write_raw(index, &bytes);
+                if let Some(session) = self.session_mut(index) {
+                    session.shut_down = true;
+                }
+            }
+            Answer::Result(result) => self.gather(index, &result),
+            Answer::Results { manner, is_list } => self.give_results(index, manner, is_list),
+            Answer::Eof => match self.session_mut(index).map(|session| &mut session.stage) {
+                Some(Stage::Open(conn)) => {
                     conn.receive_eof(now);
                     self.transmit(index, &mut Input::default());
                     self.refresh(index);
                 }
-            }
+                Some(Stage::Opening(door)) => {
+                    door.opening.lost();
+                    self.end(index);
+                }
+                Some(Stage::Http(_)) => self.end(index),
+                None => {}
+            },
         }
     }
 }

@@ -23,6 +23,7 @@ mod ending;
 mod fact;
 mod form;
 mod hear;
+mod http;
 pub mod index;
 mod options;
 mod outbox;
@@ -51,7 +52,7 @@ use core::{cmp::Reverse, fmt, net::SocketAddr};
 
 use crate::{
     Instant,
-    conn::{CloseCause, Opening, OpeningError, Server},
+    conn::{CloseCause, OpeningError},
     handshake::Refusal,
     notify::Position,
 };
@@ -116,8 +117,9 @@ impl fmt::Display for Version {
 ///
 /// 1. **In.** [`accept`](Self::accept) a session for each transport, and give it the bytes that
 ///    arrive: [`receive`](Self::receive), with what it [left over](Self::take_unfinished) in front,
-///    [`receive_eof`](Self::receive_eof) at their end. The opening handshake is part of it. Do not read
-///    on from a transport whose session [is behind](Self::is_behind).
+///    [`receive_eof`](Self::receive_eof) at their end. The opening handshake is part of it, and so is
+///    HTTP (the protocol, section 8). Do not read on from a transport whose session
+///    [is behind](Self::is_behind).
 /// 2. **Publications** wait in a [`Batch`]. When [`receive`](Self::receive) took less than it was given,
 ///    and at the end of each turn, [`hand_out`](Self::hand_out) what there is; or, with other hubs
 ///    beside this one, [`poll_batch`](Self::poll_batch), [`place`](Sequence::place) it, have every
@@ -286,28 +288,17 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         closed: Option<Refusal<'static>>,
         now: Instant,
     ) -> Option<SessionId> {
-        let options = &self.options;
-        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
-        let mut opening = Opening::within(
-            options.handshake_time,
-            Server,
-            &options.connection,
-            options.handshake,
-            now,
-        );
-        #[cfg(feature = "deflate")]
-        {
-            opening.deflate = self.compression.as_ref().map(|codecs| *codecs.settings());
-        }
+        let door = Doorway::new(&self.options, self.options.handshake_time, closed, now);
         let session = Session {
             number: connection,
             peer: Address::new(peer),
             rights,
             version: Version::Classic,
+            speaks_http: false,
             hears_v1: false,
             #[cfg(feature = "deflate")]
             deflated: None,
-            stage: Stage::Opening(Box::new(Doorway { opening, closed })),
+            stage: Stage::Opening(Box::new(door)),
             messages: Bucket::default(),
             publications: Bucket::default(),
             partial: None,
@@ -381,10 +372,15 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         self.free.push(Reverse(index));
         self.give_slots_back();
         match &session.stage {
-            Stage::Opening(door) => self.observe(&Fact::HandshakeFailed {
-                peer: session.peer.get(),
-                error: door.opening.error().unwrap_or(OpeningError::Lost),
-            }),
+            Stage::Opening(door) => {
+                let error = door.opening.error().unwrap_or(OpeningError::Lost);
+                // Of what was asked by HTTP, there were facts.
+                if !session.speaks_http || matches!(error, OpeningError::BadRequest(_)) {
+                    let peer = session.peer.get();
+                    self.observe(&Fact::HandshakeFailed { peer, error });
+                }
+            }
+            Stage::Http(_) => {}
             Stage::Open(conn) => self.observe(&Fact::Disconnected {
                 connection: session.number,
                 cause: conn.closed_by().unwrap_or(CloseCause::Eof),
@@ -465,6 +461,15 @@ fn make_room<T>(table: &mut Vec<T>) {
 
 /// How many slots are kept without sessions.
 const KEPT_SLOTS: usize = 16;
+
+/// What a client is told that asks for an upgrade before what it asked before is answered.
+const TOO_EARLY: Refusal<'static> = Refusal {
+    status: 400,
+    reason: "Bad Request",
+    headers: &[],
+    body: "An upgrade was asked for before an earlier request on the same connection was answered; \
+           wait for the answer, or open another connection.",
+};
 
 /// What a client is told that comes while the server goes.
 const DRAINING: Refusal<'static> = Refusal {

@@ -83,6 +83,8 @@ pub use compiled::{
     MemoryTooSmall,
 };
 pub use covers::covers;
+#[cfg(feature = "alloc")]
+pub(crate) use envelope::elements;
 pub use envelope::{ClientMessage, Message, parse};
 pub use explain::{Explanation, Location, explain};
 pub use filter::{Accepts, Constraint, Constraints, Entries, Keyed, Scalars, ScalarsIter, Values};
@@ -94,6 +96,8 @@ pub use notification::{Located, Notification};
 pub use number::{MAX_NUMBER_LEN, Number};
 pub use position::Position;
 pub use refusal::{ErrorCode, Refusal};
+#[cfg(feature = "alloc")]
+pub(crate) use reply::error_object;
 pub use reply::{BufferTooSmall, MAX_REPLY_LEN, Reply};
 pub use scalar::{Canonical, Scalar};
 pub use subscription::{Subscription, Subscriptions, SubscriptionsIter};

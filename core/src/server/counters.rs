@@ -11,6 +11,8 @@ pub struct Counters {
     connections: AtomicU64,
     notifications: AtomicU64,
     deliveries: AtomicU64,
+    http_requests: AtomicU64,
+    http_errors: AtomicU64,
     declined: AtomicU64,
     handshakes_refused: AtomicU64,
     handshakes_too_slow: AtomicU64,
@@ -42,6 +44,8 @@ impl Counters {
             ("connections", &self.connections),
             ("notifications", &self.notifications),
             ("deliveries", &self.deliveries),
+            ("http_requests", &self.http_requests),
+            ("http_errors", &self.http_errors),
             ("declined", &self.declined),
             ("handshakes_refused", &self.handshakes_refused),
             ("handshakes_too_slow", &self.handshakes_too_slow),
@@ -70,6 +74,10 @@ impl Counters {
             hub::Fact::Published { recipients, .. } => {
                 add(&self.notifications, 1);
                 add(&self.deliveries, *recipients);
+            }
+            hub::Fact::Requested { status, .. } => {
+                add(&self.http_requests, 1);
+                add(&self.http_errors, u64::from(*status >= 400));
             }
             hub::Fact::Refused { refusal, .. } => {
                 let code = refusal.code();

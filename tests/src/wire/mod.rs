@@ -317,6 +317,21 @@ impl Wire {
         response
     }
 
+    /// Reads one HTTP response with its body, and leaves the connection as it is.
+    #[track_caller]
+    pub fn expect_response(&mut self) -> Response {
+        let head = self.receive_head();
+        let mut response = Response::parse(&head);
+        if response.status >= 200 {
+            let length = response.header("content-length").parse();
+            let length = length.expect("a length in digits");
+            self.fill_to(length);
+            let body = self.unread.drain(..length).collect();
+            response.body = String::from_utf8(body).expect("a body in UTF-8");
+        }
+        response
+    }
+
     /// Everything, without interpretation, up to the end of the stream.
     #[track_caller]
     pub fn read_to_end(&mut self) -> Vec<u8> {

@@ -603,6 +603,7 @@ impl Simulation {
                 | Seen::Published { .. }
                 | Seen::Refused(..)
                 | Seen::SlowConsumer(_)
+                | Seen::Requested(..)
                 | Seen::Disconnected(..) => 0,
             });
             let dropped: usize = dropped.sum();

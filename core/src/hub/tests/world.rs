@@ -30,6 +30,7 @@ pub(super) enum Seen {
     Connected(u64, Version),
     HandshakeFailed(String),
     Published { position: Position, recipients: u64 },
+    Requested(u64, String, u16),
     Refused(u64, Refusal),
     SlowConsumer(u64),
     Dropped(u64, usize),
@@ -621,6 +622,12 @@ fn note(seen: &mut Vec<Seen>, fact: &Fact<'_>) {
             position: *position,
             recipients: *recipients,
         },
+        Fact::Requested {
+            connection,
+            request,
+            status,
+            ..
+        } => Seen::Requested(*connection, String::from(*request), *status),
         Fact::Refused {
             connection,
             refusal,
