@@ -32,16 +32,15 @@ pub(super) use request::Order;
 pub(super) use response::Manner;
 pub(super) use serve::published;
 
-/// How long a connection may stay without a request after one was answered. A back end that publishes
-/// now and then keeps its connection; a client that takes the end of this for the end of its request
-/// would have to publish again.
+/// How long a connection may stay without a request after one was answered: long enough for a back end
+/// that publishes now and then, since a request that meets the end of its connection has to be made again.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// How long a body may take to begin with, as long as a head by default.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// How many bytes of a body are worth a second more: a tenth of a slow mobile network, and an hour for
-/// 16 MB.
+/// How many bytes of a body are worth a second more. The slowest mobile networks carry as many, and the
+/// longest batch takes a minute then.
 const BODY_RATE: usize = 4 * 1024;
 
 /// How many messages a batch may have: as many as are handed out together.
