@@ -62,7 +62,7 @@ impl Server {
             }
         };
         let serving = thread::spawn(move || {
-            server::serve(listener, options, observer, || {
+            server::serve(listener, options, observer, |_| {
                 let _ = stopped.recv();
             })
         });

@@ -1,12 +1,11 @@
 //! The command line.
 
-use core::time::Duration;
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
-use campanile_core::server::Options;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
-use crate::{compression::Compression, limits::Limits};
+use crate::config::Flags;
 
 /// A real-time notification server: clients subscribe over WebSocket, a back end publishes,
 /// and exactly the clients concerned hear it.
@@ -14,54 +13,31 @@ use crate::{compression::Compression, limits::Limits};
 #[command(name = "campanile", version, after_help = EXAMPLES)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
-    /// What to do instead of serving.
+    /// What to do; serve, where nothing is said.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// The address and port to listen on; port 0 takes any free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8000")]
-    pub(crate) listen: SocketAddr,
-
-    /// How much to log, on standard error
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
-    pub(crate) log: Level,
-
-    /// What drives the sockets
-    #[arg(long, value_name = "RUNTIME", value_enum, default_value_t = Runtime::Smol)]
-    pub(crate) runtime: Runtime,
-
-    /// Threads that serve, each its share of the connections; 0 takes one for each processor. The
-    /// runtime std takes no notice
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) shards: usize,
-
-    /// Seconds over which the connections are closed when the server is told to end; few take less
-    #[arg(long, value_name = "SECONDS", default_value_t = Options::DRAIN_WINDOW.as_secs())]
-    pub(crate) drain: u64,
-
     #[command(flatten)]
-    pub(crate) limits: Limits,
-
-    #[command(flatten)]
-    pub(crate) compression: Compression,
+    pub(crate) flags: Flags,
 }
 
-impl Arguments {
-    /// How to serve.
-    pub(crate) fn options(&self) -> Options {
-        let mut options = self.limits.options();
-        options.hub.compression = self.compression.settings();
-        Options {
-            shards: self.shards,
-            drain_window: Duration::from_secs(self.drain),
-            ..options
-        }
-    }
-}
-
-/// What this program does besides serving.
+/// What this program does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the server; the same as without a command
+    #[command(after_help = SERVING)]
+    Serve {
+        #[command(flatten)]
+        flags: Flags,
+    },
+
+    /// Check a configuration, and print what it comes to
+    ///
+    /// Reads flags, environment and file as the server would, and prints every setting with its value
+    /// and where that comes from, as a valid configuration file. Takes all options of `serve`.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArguments),
+
     /// Say why a notification matches a subscription or does not
     ///
     /// FILE holds the JSON text of the whole message as it goes over the wire, or of the one
@@ -77,6 +53,24 @@ pub(crate) enum Command {
     /// the server.
     #[command(after_help = crate::bench::EXAMPLES)]
     Bench(crate::bench::BenchArguments),
+
+    /// Print a script that completes this program's commands and options in a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArguments {
+    /// Print a file with every setting, its default and what it means
+    #[arg(long, exclusive = true)]
+    pub(crate) defaults: bool,
+
+    #[command(flatten)]
+    pub(crate) flags: Flags,
 }
 
 #[derive(Args, Debug)]
@@ -90,54 +84,52 @@ pub(crate) struct ExplainArguments {
     pub(crate) notification: PathBuf,
 }
 
-/// What drives the sockets.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Runtime {
-    /// Readiness queues, and a thread for each processor: for any number of clients
-    Smol,
-    /// Two threads for each connection, which wait: for a few thousand clients
-    Std,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Level {
-    /// What the server cannot do
-    Error,
-    /// Also what peers do wrong
-    Warn,
-    /// Also connections, subscriptions and notifications
-    Info,
-    /// Also connections that end before their handshake
-    Debug,
-}
-
-impl From<Level> for tracing::Level {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Error => Self::ERROR,
-            Level::Warn => Self::WARN,
-            Level::Info => Self::INFO,
-            Level::Debug => Self::DEBUG,
-        }
-    }
+/// What completes this command line in `shell`.
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "campanile", &mut script);
+    script
 }
 
 const EXAMPLES: &str = "\
 Examples:
   campanile                             serve on all addresses, port 8000
   campanile --listen 127.0.0.1:9000     serve this machine only, port 9000
+  campanile check --defaults >my.toml   write a configuration file to start from
+  campanile --config my.toml            serve as the file says
   campanile explain --help              find out why a client hears something or does not
   campanile bench --help                measure a server under load
+
+Each option can also be an environment variable or a setting of the configuration file, in this order
+of precedence: `campanile check --defaults` lists them, and `campanile check` says which one counts.
+SIZE is such as 64KiB, DURATION such as 500ms, 10s or 2m.
 
 Publishing is accepted from loopback addresses only. Behind a proxy on this machine
 every client has one, so keep such a proxy from forwarding to it.
 
 SIGTERM or SIGINT (Ctrl-C) ends the server: it accepts no more connections, closes those that there
-are with 1001, and leaves when all are gone. A second one ends it at once.
+are with 1001, and leaves when all are gone. A second one ends it at once. SIGHUP reads the
+configuration file again; no connection is closed, and the log says what has changed.
 
 Exit codes: 0 when told to end, and after --help and --version; 1 cannot serve, or told twice to end;
-2 wrong arguments.";
+2 wrong arguments, or a wrong configuration.";
+
+const SERVING: &str = "\
+`campanile --help` has examples, the signals and the exit codes.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  campanile check --config my.toml      is it valid, and what is in force?
+  campanile check --defaults            every setting, its default and what it means
+
+Exit codes: 0 valid; 1 cannot write the answer; 2 wrong arguments, or a configuration that is not
+valid.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  source <(campanile completions bash)  in this session of bash
+  campanile completions zsh >~/.zfunc/_campanile
+  campanile completions fish >~/.config/fish/completions/campanile.fish";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -146,3 +138,13 @@ Examples:
 
 Exit codes: 0 a subscription matches, 1 none does, 2 wrong arguments, or a FILE that cannot be
 read or is not valid.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

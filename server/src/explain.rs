@@ -20,10 +20,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NO_MATCH),
         Err(reason) => {
-            // Names of files and of members are anyone's; a terminal would obey some characters.
-            let reason = reason.replace(char::is_control, "\u{FFFD}");
-            // Where even this cannot be written, the exit code has to do.
-            let _ = writeln!(io::stderr(), "campanile: {reason}");
+            crate::complain(&reason);
             ExitCode::from(TROUBLE)
         }
     }

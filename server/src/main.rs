@@ -1,13 +1,16 @@
 //! The Campanile notification server.
 
+mod attend;
 mod bench;
+mod check;
 mod cli;
-mod compression;
+mod config;
 mod descriptors;
 mod explain;
-mod limits;
 mod log;
-mod stop;
+#[cfg(test)]
+mod page;
+mod reload;
 
 use std::{
     io::{self, Write as _},
@@ -19,19 +22,66 @@ use std::{
 use campanile_core::server::{Counters, Fact, Options};
 use clap::Parser as _;
 
+use attend::Signals;
+use cli::{Arguments, Command};
+use config::{Effective, Flags, Runtime, Sources};
+use log::Log;
+use reload::Live;
+
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
-    match &arguments.command {
-        Some(cli::Command::Explain(arguments)) => return explain::run(arguments),
-        Some(cli::Command::Bench(arguments)) => return bench::run(arguments),
-        None => {}
+    let arguments = Arguments::parse();
+    match arguments.command {
+        None => run(arguments.flags),
+        Some(Command::Serve { flags }) => run(flags),
+        Some(Command::Check(arguments)) => check::run(arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
+        Some(Command::Bench(arguments)) => bench::run(&arguments),
+        Some(Command::Completions { shell }) => print(&cli::completions(shell)),
     }
-    let _log = log::init(arguments.log.into());
-    match serve(arguments.listen, &arguments.options(), arguments.runtime) {
+}
+
+/// Serves as everything says.
+fn run(flags: Flags) -> ExitCode {
+    let sources = Sources::new(flags);
+    let effective = match sources.load() {
+        Ok(effective) => effective,
+        Err(problems) => return refuse(&problems),
+    };
+    let (log, _guard) = log::init(&effective.configuration().log);
+    match serve(sources, effective, Arc::new(log)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            // Where even this cannot be written, the exit code has to do.
-            let _ = writeln!(io::stderr(), "campanile: {reason}");
+            complain(&reason);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The exit code for wrong arguments, which is clap's, and for a wrong configuration.
+const WRONG: u8 = 2;
+
+/// Says what is wrong with a configuration.
+fn refuse(problems: &[String]) -> ExitCode {
+    for problem in problems {
+        complain(problem);
+    }
+    ExitCode::from(WRONG)
+}
+
+/// Says what is wrong. Names of files, of members and of variables are anyone's, and so is what a server
+/// says; a terminal would obey some characters.
+fn complain(reason: &str) {
+    let reason = reason.replace(char::is_control, "\u{FFFD}");
+    // Where even this cannot be written, the exit code has to do.
+    let _ = writeln!(io::stderr(), "campanile: {reason}");
+}
+
+fn print(text: &[u8]) -> ExitCode {
+    let mut out = io::stdout();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("cannot write the script: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -42,30 +92,43 @@ fn main() -> ExitCode {
 const BACKLOG: i32 = 4096;
 
 /// Serves until it is told to end; the error is a line for the person who started the server.
-fn serve(address: SocketAddr, options: &Options, runtime: cli::Runtime) -> Result<(), String> {
+fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), String> {
+    let configuration = effective.configuration();
+    let (address, runtime) = (configuration.listen, configuration.runtime);
+    let options = configuration.options();
     let listener =
         TcpListener::bind(address).map_err(|error| refusal_to_listen(address, &error))?;
     // Where that is refused, what `bind` asked for stands.
     let _ = rustix::net::listen(&listener, BACKLOG);
     let local = listener.local_addr().unwrap_or(address);
     descriptors::raise_limit();
-    let stop = stop::signalled().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    announce(local, options);
+    let signals = Signals::take().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    log.listening(local, options.publishers);
+    announce(local, &options);
     let counters = Arc::new(Counters::default());
     let observer = {
-        let counters = Arc::clone(&counters);
+        let (counters, log) = (Arc::clone(&counters), Arc::clone(&log));
         move |fact: &Fact<'_>| {
             counters.count(fact);
-            log::record(fact);
+            log.record(fact);
         }
     };
+    let live = Live {
+        sources,
+        effective,
+        log: Arc::clone(&log),
+    };
     let served = match runtime {
-        cli::Runtime::Smol => campanile_smol::server::serve(listener, *options, observer, stop),
-        cli::Runtime::Std => campanile_std::server::serve(listener, *options, observer, || {
-            smol::block_on(stop);
+        Runtime::Smol => campanile_smol::server::serve(listener, options, observer, |control| {
+            attend::attend(signals, live, move |options| control.reconfigure(options))
+        }),
+        Runtime::Std => campanile_std::server::serve(listener, options, observer, |control| {
+            smol::block_on(attend::attend(signals, live, |options| {
+                control.reconfigure(options)
+            }));
         }),
     };
-    log::sum_up(&counters);
+    log.sum_up(&counters);
     served.map_err(|error| format!("cannot serve on {local}: {error}"))
 }
 

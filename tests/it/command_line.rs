@@ -1,7 +1,6 @@
 //! The command line and the first line of output.
 
 use std::net::TcpListener;
-use std::process::Command;
 
 use campanile_tests::{Daemon, Ended, Program, Wire};
 
@@ -108,5 +107,5 @@ fn an_unknown_option_and_a_missing_value_are_named_and_the_exit_code_is_2() {
 
 #[track_caller]
 fn run(arguments: &[&str]) -> Ended {
-    Program::run(Command::new(Daemon::binary()).args(arguments))
+    Program::run(&mut Daemon::command(arguments))
 }

@@ -20,7 +20,7 @@ fn a_daemon_that_is_told_to_end_closes_everybody_with_1001_and_exits_with_0() {
         assert_eq!(daemon.wait_for_end(), Some(0), "{signal}");
         assert!(daemon.log().contains("shutting down"));
         assert!(
-            daemon.log().contains("ended: connections=10"),
+            daemon.log().contains("ended connections=10 "),
             "{}",
             daemon.log()
         );

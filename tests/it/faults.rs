@@ -214,8 +214,7 @@ fn a_daemon_that_is_out_of_descriptors_says_so_and_serves_on_when_some_are_free_
     const DESCRIPTORS: usize = 40;
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -n {DESCRIPTORS}; exec \"$@\""), "sh"]);
-    let served = Daemon::command();
-    command.arg(served.get_program()).args(served.get_args());
+    command.arg(Daemon::binary());
     let daemon = Daemon::from_command(command.args(["--listen", "127.0.0.1:0"]));
     let mut steady = listener(&daemon, CHANNEL);
     // The kernel takes them in whether the daemon does or not.

@@ -40,8 +40,8 @@ struct Logging {
 impl Logging {
     #[track_caller]
     fn to(log: Stdio) -> Self {
-        let mut child = Daemon::command()
-            .args(["--listen", "127.0.0.1:0", "--messages-per-minute", "0"])
+        let mut child = Daemon::command(&["--listen", "127.0.0.1:0", "--messages-per-minute", "0"])
+            .args(["--log-rate", "0"])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -77,4 +77,78 @@ impl Drop for Logging {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The log's lines so far as JSON objects, when one of the event `last` has come.
+#[track_caller]
+fn objects(daemon: &Daemon, last: &str) -> Vec<serde_json::Value> {
+    daemon.wait_for_log(&format!("\"event\":\"{last}\""));
+    let log = daemon.log();
+    let complete = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
+    let objects = complete
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    objects.collect()
+}
+
+#[test]
+fn where_standard_error_is_no_terminal_each_line_is_a_json_object() {
+    for arguments in [["--log-format", "json"], ["--log-format", "auto"]] {
+        let mut daemon = Daemon::with(&arguments);
+        let mut wire = daemon.connect();
+        wire.send_text(r#"{"sender":"client","subscriptions":[]}"#);
+        wire.send_text("\u{1}\"");
+        wire.expect_error("invalid_json");
+        daemon
+            .publish(r#"{"sender":"server","notification":{"package":"p\"\n\u0007","page":"é"}}"#);
+        drop(wire);
+        daemon.wait_for_logs("\"event\":\"disconnected\"", 2);
+        daemon.signal("TERM");
+        assert_eq!(daemon.wait_for_end(), Some(0));
+        let objects = objects(&daemon, "ended");
+        let find = |name: &str| {
+            let found = objects.iter().find(|object| object["event"] == name);
+            found.unwrap_or_else(|| panic!("{name} in {}", daemon.log()))
+        };
+        let notification = find("notification");
+        assert_eq!(notification["package"], "p\"\n\u{7}");
+        assert_eq!(notification["page"], "é");
+        assert_eq!(notification["recipients"], 0);
+        assert_eq!(notification["level"], "info");
+        assert_eq!(find("listening")["address"], daemon.address().to_string());
+        assert_eq!(find("subscribed")["subscriptions"], 0);
+        assert_eq!(find("refused")["error"], "invalid_json");
+        assert_eq!(find("ended")["connections"], 2);
+        for object in &objects {
+            let time = object["time"].as_str().expect("a time");
+            assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        }
+    }
+}
+
+#[test]
+fn a_flood_is_cut_off_and_counted() {
+    let daemon = Daemon::with(&["--log-format", "json", "--log-rate", "1"]);
+    const FLOOD: u64 = 100;
+    let mut wire = daemon.connect();
+    for _ in 0..FLOOD {
+        wire.send_text("x");
+        wire.expect_error("invalid_json");
+    }
+    let objects = objects(&daemon, "left out");
+    let refused = objects
+        .iter()
+        .filter(|object| object["event"] == "refused")
+        .count();
+    assert!(refused >= 10, "{}", daemon.log());
+    let left_out = objects
+        .iter()
+        .find(|object| object["event"] == "left out")
+        .expect("one");
+    assert_eq!(left_out["like"], "refused");
+    assert!(
+        left_out["count"]
+            .as_u64()
+            .is_some_and(|count| count > 0 && count < FLOOD)
+    );
 }

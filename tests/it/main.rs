@@ -6,6 +6,7 @@ mod bad_input;
 mod benching;
 mod command_line;
 mod compression;
+mod configuring;
 mod draining;
 mod explaining;
 mod faults;

@@ -29,39 +29,35 @@ impl Daemon {
     /// Starts the daemon with `--listen address` and waits until it is ready.
     #[track_caller]
     pub fn listening_on(address: &str) -> Self {
-        Self::from_command(Self::command().args(["--listen", address]))
+        Self::from_command(&mut Self::command(&["--listen", address]))
     }
 
     /// Starts the daemon on a free port with further `arguments` and waits until it is ready.
     #[track_caller]
     pub fn with(arguments: &[&str]) -> Self {
-        let mut command = Self::command();
-        Self::from_command(command.args(["--listen", "127.0.0.1:0"]).args(arguments))
+        let mut command = Self::command(&["--listen", "127.0.0.1:0"]);
+        Self::from_command(command.args(arguments))
     }
 
     /// Starts the daemon on a free port with further `arguments`, on this `runtime` whatever
     /// `$CAMPANILE_RUNTIME` says.
     #[track_caller]
     pub fn on(runtime: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(Self::binary());
-        command.args(["--listen", "127.0.0.1:0", "--runtime", runtime]);
+        let mut command = Self::command(&["--listen", "127.0.0.1:0", "--runtime", runtime]);
         Self::from_command(command.args(arguments))
     }
 
-    /// A command line that serves on the runtime `$CAMPANILE_RUNTIME`, or on the default one.
-    #[track_caller]
-    #[must_use]
-    pub fn command() -> Command {
-        let mut command = Command::new(Self::binary());
-        if let Some(runtime) = env::var_os("CAMPANILE_RUNTIME") {
-            command.arg("--runtime").arg(runtime);
-        }
-        command
-    }
-
-    /// Starts the daemon by a command line of the caller's and waits until it is ready.
+    /// Starts the daemon by a command line of the caller's and waits until it is ready. Its log is text,
+    /// unless `command` says otherwise.
     #[track_caller]
     pub fn from_command(command: &mut Command) -> Self {
+        hide_environment(command);
+        if command
+            .get_envs()
+            .all(|(name, _)| name != "CAMPANILE_LOG_FORMAT")
+        {
+            command.env("CAMPANILE_LOG_FORMAT", "text");
+        }
         let mut program = Program::start(command);
         let ready_line = program.next_line();
         let port = port_in(&ready_line)
@@ -72,6 +68,17 @@ impl Daemon {
             address: (Ipv4Addr::LOCALHOST, port).into(),
             is_to_run: true,
         }
+    }
+
+    /// The daemon's command line with these `arguments`, in an environment that says nothing to it but
+    /// the runtime.
+    #[track_caller]
+    #[must_use]
+    pub fn command(arguments: &[&str]) -> Command {
+        let mut command = Command::new(Self::binary());
+        command.args(arguments);
+        hide_environment(&mut command);
+        command
     }
 
     /// The daemon's executable: `$CAMPANILE_BIN`, or the one that cargo builds (once per process) with
@@ -228,6 +235,23 @@ pub fn with_bystander(test: impl FnOnce(&Daemon)) {
         r#"{"sender":"server","notification":{"package":"harness","page":"bystander"}}"#;
     daemon.publish(notification);
     bystander.expect_text(notification);
+}
+
+/// This process's variables for the tests have names that the daemon would take for its own, and
+/// not know. Those that `command` itself sets are for it.
+fn hide_environment(command: &mut Command) {
+    let own: Vec<_> = command
+        .get_envs()
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for (name, _) in env::vars_os() {
+        let is_ours = name.as_encoded_bytes().starts_with(b"CAMPANILE_");
+        // This one is for the tests and the daemon: all of them run on another runtime then.
+        let is_meant = name == "CAMPANILE_RUNTIME";
+        if is_ours && !is_meant && !own.contains(&name) {
+            command.env_remove(name);
+        }
+    }
 }
 
 fn port_in(ready_line: &str) -> Option<u16> {

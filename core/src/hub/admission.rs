@@ -1,6 +1,10 @@
 //! How many connections there may be, in all and from one address.
 
-use core::{fmt, hash::BuildHasher, net::IpAddr};
+use core::{
+    fmt,
+    hash::BuildHasher,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use hashbrown::{HashMap, hash_map::Entry};
 use siphasher::sip::SipHasher13;
@@ -83,7 +87,7 @@ pub struct Admission {
     open: usize,
     /// Declined connections that are being told why.
     declined: usize,
-    /// Only of addresses that have a limit.
+    /// Loopback addresses are not in it.
     by_address: HashMap<IpAddr, usize, Keyed>,
 }
 
@@ -116,6 +120,12 @@ impl Admission {
         }
     }
 
+    /// From now on `limits` are in force. Nobody who is in has to go, but as long as there are more than
+    /// they allow, nobody enters.
+    pub const fn set_limits(&mut self, limits: AdmissionLimits) {
+        self.limits = limits;
+    }
+
     /// Counts a connection from `address`, which is to [`leave`](Self::leave) again.
     ///
     /// # Errors
@@ -128,9 +138,9 @@ impl Admission {
         if connections > 0 && self.open >= connections {
             return Err(TurnedAway::Full);
         }
-        if let Some(address) = self.counted(address) {
+        if let Some(address) = counted(address) {
             let count = self.by_address.entry(address).or_default();
-            if *count >= per_address {
+            if per_address > 0 && *count >= per_address {
                 return Err(TurnedAway::AddressFull);
             }
             *count = count.saturating_add(1);
@@ -142,7 +152,7 @@ impl Admission {
     /// A connection from `address` that had [entered](Self::enter) is over.
     pub fn leave(&mut self, address: IpAddr) {
         self.open = self.open.saturating_sub(1);
-        if let Some(address) = self.counted(address)
+        if let Some(address) = counted(address)
             && let Entry::Occupied(mut entry) = self.by_address.entry(address)
         {
             let left = entry.get().saturating_sub(1);
@@ -180,17 +190,15 @@ impl Admission {
     pub const fn open(&self) -> usize {
         self.open
     }
+}
 
-    /// The address to count by: of IPv6, the network of 64 bits that one customer has (RFC 6177).
-    fn counted(&self, address: IpAddr) -> Option<IpAddr> {
-        let address = address.to_canonical();
-        if self.limits.per_address == 0 || address.is_loopback() {
-            return None;
-        }
-        Some(match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => IpAddr::from((v6.to_bits() >> 64 << 64).to_be_bytes()),
-        })
+/// The address to count by: of IPv6, the network of 64 bits that one customer has (RFC 6177). All but
+/// loopback addresses are counted even where no limit is: one may be set while they are in.
+const fn counted(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        address if address.is_loopback() => None,
+        address @ IpAddr::V4(_) => Some(address),
+        IpAddr::V6(v6) => Some(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64))),
     }
 }
 
@@ -245,19 +253,45 @@ mod tests {
         assert_eq!(admission.open(), 0);
     }
 
+    /// Someone enters or leaves, or the limits change.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Enter(u8),
+        Leave(u8),
+        Limit(usize, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => (0_u8..4).prop_map(Step::Enter),
+            8 => (0_u8..4).prop_map(Step::Leave),
+            1 => (0_usize..20, 0_usize..7).prop_map(|(all, each)| Step::Limit(all, each)),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn the_counts_are_those_of_a_naive_book(steps in prop::collection::vec((0_u8..4, any::<bool>()), 0..200)) {
-            let mut admission = admission(20, 7);
+        fn the_counts_are_those_of_a_naive_book(steps in prop::collection::vec(step(), 0..200)) {
+            let (mut most, mut each) = (20, 7);
+            let mut admission = admission(most, each);
             let mut book = Counts::<IpAddr, usize>::new();
-            for (host, enters) in steps {
+            for step in steps {
+                let (host, enters) = match step {
+                    Step::Enter(host) => (host, true),
+                    Step::Leave(host) => (host, false),
+                    Step::Limit(connections, per_address) => {
+                        (most, each) = (connections, per_address);
+                        admission.set_limits(AdmissionLimits { connections, per_address });
+                        continue;
+                    }
+                };
                 let address = IpAddr::from([192, 0, 2, host]);
                 let total: usize = book.values().sum();
                 let count = book.entry(address).or_default();
                 if enters {
-                    let expected = if total >= 20 {
+                    let expected = if most > 0 && total >= most {
                         Err(TurnedAway::Full)
-                    } else if *count >= 7 {
+                    } else if each > 0 && *count >= each {
                         Err(TurnedAway::AddressFull)
                     } else {
                         *count += 1;

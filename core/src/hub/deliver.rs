@@ -5,7 +5,11 @@ use alloc::{sync::Arc, vec::Vec};
 use super::{
     Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, form::Forms, session::Answer,
 };
-use crate::{Instant, conn::Input, notify};
+use crate::{
+    Instant,
+    conn::Input,
+    notify::{self, Limits},
+};
 
 /// A new set of subscriptions, whose place is behind publications of the same hub.
 #[derive(Debug)]
@@ -162,12 +166,12 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             return;
         };
         let mut answer = Answer::Nothing;
-        // It was parsed before.
+        // It was parsed before, perhaps within limits that have changed since.
         if self
             .session(index)
             .is_some_and(|session| session.may_be_told())
             && let Ok(notify::Message::Client(client)) =
-                notify::parse(&later.message, &self.options.message)
+                notify::parse(&later.message, &Limits::NONE)
             && let Some(set) = client.subscriptions()
         {
             answer = self.subscribe(index, &set);

@@ -255,6 +255,33 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
+    /// From now on `options` are in force, for sessions that are open too: what messages may contain,
+    /// how fast they may come (each session has a whole burst again where a rate has changed), and how
+    /// much may wait for a peer. Handshakes and connections keep the [`Config`](crate::conn::Config)
+    /// and the times that they began with, the index its limits, which depend on what is in it, and
+    /// the hub its compression.
+    pub fn reconfigure(&mut self, options: &Options) {
+        let earlier = self.options;
+        self.options = Options {
+            index: earlier.index,
+            #[cfg(feature = "deflate")]
+            compression: earlier.compression,
+            ..*options
+        };
+        // What was used of one rate says nothing about another.
+        let messages = earlier.messages != options.messages;
+        let publications = earlier.publications != options.publications;
+        let slots = self.slots.iter_mut();
+        for session in slots.filter_map(|slot| slot.session.as_mut()) {
+            if messages {
+                session.messages = Bucket::default();
+            }
+            if publications {
+                session.publications = Bucket::default();
+            }
+        }
+    }
+
     /// Takes in a new connection from `peer`, to be known as `connection` in each [`Fact`], whose
     /// opening handshake begins at `now`. `None` if no place is left, of which there are 2^32.
     pub fn accept(

@@ -1,9 +1,6 @@
 //! Between the shards: connections on their way to one, and publications on their way to all.
 
-use core::{
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
-    time::Duration,
-};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::{
     net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex, PoisonError},
@@ -11,6 +8,8 @@ use std::{
 
 use campanile_core::hub::{Batch, Placed, Sequence, TurnedAway};
 use smol::channel::{self, Receiver, Sender};
+
+use super::Options;
 
 /// The shards' letter boxes, and the order of all publications.
 #[derive(Debug)]
@@ -28,8 +27,10 @@ pub(super) enum Letter {
     Placed(Arc<Delivery>),
     /// Every shard has delivered a batch of this one's.
     Settled(Arc<Delivery>),
-    /// Close everything within that time.
-    Drain(Duration),
+    /// Other options are in force.
+    Options(Arc<Options>),
+    /// Close everything.
+    Drain,
 }
 
 #[derive(Debug)]
@@ -73,6 +74,13 @@ impl Exchange {
         }
     }
 
+    /// Writes the same to every shard.
+    pub(super) fn post_to_all(&self, letter: impl Fn() -> Letter) {
+        for shard in 0..self.boxes.len() {
+            self.post(shard, letter());
+        }
+    }
+
     /// Places a batch of the shard `origin`, and sends it to all shards, its own included: each gets
     /// all batches in the order of their places.
     pub(super) fn publish(&self, origin: usize, batch: Batch) {
@@ -84,9 +92,7 @@ impl Exchange {
             left: AtomicUsize::new(self.boxes.len()),
             placed,
         });
-        for shard in 0..self.boxes.len() {
-            self.post(shard, Letter::Placed(Arc::clone(&delivery)));
-        }
+        self.post_to_all(|| Letter::Placed(Arc::clone(&delivery)));
     }
 
     /// A shard has delivered a batch to so many. The last one tells the shard that it is from.

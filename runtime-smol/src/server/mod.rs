@@ -15,7 +15,7 @@ use std::{
     future::Future,
     io,
     net::TcpListener,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -32,17 +32,40 @@ use shard::{Common, Shard, random_key};
 
 use crate::clock::Clock;
 
+/// Changes how a server serves, while it does.
+#[derive(Clone, Debug)]
+pub struct Control {
+    exchange: Arc<Exchange>,
+    admission: Arc<Mutex<Admission>>,
+}
+
+impl Control {
+    /// From now on `options` are in force, soon in every shard. Connections stay, and the limits on
+    /// messages and on what may wait are theirs too ([`Hub::reconfigure`](hub::Hub::reconfigure));
+    /// times and the size of messages are those of connections that come later. The number of shards
+    /// stays what it is.
+    pub fn reconfigure(&self, options: Options) {
+        self.admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .set_limits(options.admission);
+        let options = Arc::new(options);
+        self.exchange
+            .post_to_all(|| Letter::Options(Arc::clone(&options)));
+    }
+}
+
 /// Serves on `listener`, in this thread and in others for further shards, and tells `observer` what
-/// happens. When `stop` is done, it accepts no more connections, closes those that there are, and
-/// returns.
+/// happens. `attend` is given the means to change the options meanwhile; when its future is done, the
+/// server accepts no more connections, closes those that there are, and returns.
 ///
 /// # Errors
 /// The system refuses a thread, or a place in its readiness queue.
-pub fn serve(
+pub fn serve<F: Future<Output = ()>>(
     listener: TcpListener,
     options: Options,
     observer: impl Fn(&Fact<'_>) + Send + Sync + 'static,
-    stop: impl Future<Output = ()>,
+    attend: impl FnOnce(Control) -> F,
 ) -> io::Result<()> {
     let shards = match options.shards {
         0 => thread::available_parallelism().map_or(1, usize::from),
@@ -59,6 +82,10 @@ pub fn serve(
         sequence,
         admission: Arc::new(Mutex::new(admission)),
     };
+    let stop = attend(Control {
+        exchange: Arc::clone(&common.exchange),
+        admission: Arc::clone(&common.admission),
+    });
     let mut shards = Vec::new();
     for (number, letters) in letters.into_iter().enumerate() {
         shards.push(Shard::new(number, common.clone(), letters)?);
@@ -101,10 +128,7 @@ fn lead(
         stop.await;
         (common.observer)(&Fact::Draining);
         accepting.cancel().await;
-        for shard in 0..common.exchange.shards() {
-            let window = common.options.drain_window;
-            common.exchange.post(shard, Letter::Drain(window));
-        }
+        common.exchange.post_to_all(|| Letter::Drain);
         future::pending().await
     };
     smol::block_on(executor.run(future::or(shard.run(), stopping)))

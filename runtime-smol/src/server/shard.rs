@@ -203,8 +203,13 @@ impl Shard {
                 let heard: Vec<u64> = delivery.heard().collect();
                 self.hub.settle(&delivery.placed, &heard, self.clock.now());
             }
-            Letter::Drain(window) => {
+            Letter::Options(options) => {
+                self.hub.reconfigure(&options.hub);
+                self.options = *options;
+            }
+            Letter::Drain => {
                 let now = self.clock.now();
+                let window = self.options.drain_window;
                 let time = self.options.drain_time(self.hub.sessions());
                 self.hub.drain(time, now);
                 self.deadline = Some(now.after(window).after(self.options.drain_grace));

@@ -97,7 +97,7 @@ fn enter(
         called: Condvar::new(),
     });
     let rights = Rights {
-        publish: server.options.publishers.allow(address.ip()),
+        publish: state.options.publishers.allow(address.ip()),
     };
     let session = state.join(number, &peer, rights, server.clock.now());
     if session.is_none() {

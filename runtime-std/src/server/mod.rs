@@ -18,7 +18,7 @@
 //! let (end, ended) = mpsc::channel::<()>();
 //! let serving = thread::spawn(move || {
 //!     let observer = |fact: &server::Fact<'_>| println!("{fact:?}");
-//!     server::serve(listener, Options::default(), observer, || {
+//!     server::serve(listener, Options::default(), observer, |_| {
 //!         let _ = ended.recv();
 //!     })
 //! });
@@ -33,6 +33,7 @@ mod pipe;
 mod state;
 
 use core::{
+    fmt,
     hash::{BuildHasher as _, Hasher as _},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::atomic::{AtomicBool, Ordering},
@@ -64,7 +65,6 @@ const WAKE_PAUSE: Duration = Duration::from_millis(5);
 
 /// What all threads share.
 struct Server<'o> {
-    options: Options,
     observer: Observer<'o>,
     clock: Clock,
     state: Mutex<State<'o>>,
@@ -76,9 +76,28 @@ struct Server<'o> {
 /// Who is told what happens.
 type Observer<'o> = &'o (dyn Fn(&Fact<'_>) + Send + Sync + 'o);
 
+/// Changes how a server serves, while it does.
+pub struct Control<'s>(&'s dyn Fn(Options));
+
+impl Control<'_> {
+    /// From now on `options` are in force. Connections stay, and the limits on messages and on what may
+    /// wait are theirs too ([`Hub::reconfigure`]); times and the size of messages are those of
+    /// connections that come later.
+    pub fn reconfigure(&self, options: Options) {
+        (self.0)(options);
+    }
+}
+
+impl fmt::Debug for Control<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
 /// Serves on `listener`, in threads of its own, and tells `observer` what happens, who must be quick:
-/// the hub is locked meanwhile. When `stop` returns, which is called in this thread, it accepts no
-/// more connections, closes those that there are, and returns; no thread is left then.
+/// the hub is locked meanwhile. `attend` is called in this thread, with the means to change the options
+/// meanwhile; when it returns, the server accepts no more connections, closes those that there are, and
+/// returns; no thread is left then.
 ///
 /// The thread that accepts is woken by a connection to the listener's own address; where nobody can
 /// connect to that from here, it ends when the next client comes.
@@ -89,7 +108,7 @@ pub fn serve(
     listener: TcpListener,
     options: Options,
     observer: impl Fn(&Fact<'_>) + Send + Sync,
-    stop: impl FnOnce(),
+    attend: impl FnOnce(Control<'_>),
 ) -> io::Result<()> {
     let local = listener.local_addr()?;
     listener.set_nonblocking(false)?;
@@ -101,7 +120,7 @@ pub fn serve(
             accept::run(server, &listener, threads);
         });
         if let Ok(accepting) = &accepting {
-            stop();
+            attend(Control(&|options| server.lock().reconfigure(options)));
             (server.observer)(&Fact::Draining);
             server.stop_accepting(local, accepting);
         }
@@ -122,10 +141,9 @@ fn spawn<'scope>(
 impl<'o> Server<'o> {
     fn new(options: Options, observer: Observer<'o>) -> Self {
         Self {
-            options,
             observer,
             clock: Clock::start(),
-            state: Mutex::new(State::new(&options, observer)),
+            state: Mutex::new(State::new(options, observer)),
             woken: Condvar::new(),
             is_stopping: AtomicBool::new(false),
         }
@@ -172,7 +190,7 @@ impl<'o> Server<'o> {
 
     /// Closes everybody.
     fn drain(&self) {
-        self.lock().drain(&self.options, self.clock.now());
+        self.lock().drain(self.clock.now());
         self.woken.notify_one();
     }
 }

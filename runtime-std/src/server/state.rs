@@ -13,6 +13,7 @@ use super::{Fact, Observer, Options, connection::Peer, milliseconds, random_key}
 pub(super) type Watch<'o> = Box<dyn FnMut(&hub::Fact<'_>) + Send + 'o>;
 
 pub(super) struct State<'o> {
+    pub(super) options: Options,
     pub(super) hub: Hub<Watch<'o>>,
     sequence: Sequence,
     pub(super) admission: Admission,
@@ -23,10 +24,11 @@ pub(super) struct State<'o> {
 }
 
 impl<'o> State<'o> {
-    pub(super) fn new(options: &Options, observer: Observer<'o>) -> Self {
+    pub(super) fn new(options: Options, observer: Observer<'o>) -> Self {
         let watch: Watch<'o> = Box::new(move |fact| observer(&Fact::Session(fact)));
         let sequence = Sequence::new(milliseconds());
         Self {
+            options,
             hub: Hub::new(&options.hub, random_key(), sequence.position(), watch),
             sequence,
             admission: Admission::new(options.admission, random_key()),
@@ -100,8 +102,16 @@ impl<'o> State<'o> {
         Some(deadlines.into_iter().flatten().min())
     }
 
+    /// Puts other options in force.
+    pub(super) fn reconfigure(&mut self, options: Options) {
+        self.admission.set_limits(options.admission);
+        self.hub.reconfigure(&options.hub);
+        self.options = options;
+    }
+
     /// Starts to close everybody.
-    pub(super) fn drain(&mut self, options: &Options, now: Instant) {
+    pub(super) fn drain(&mut self, now: Instant) {
+        let options = &self.options;
         self.hub.drain(options.drain_time(self.hub.sessions()), now);
         self.deadline = Some(now.after(options.drain_window).after(options.drain_grace));
     }

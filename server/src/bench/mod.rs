@@ -14,12 +14,11 @@ mod run;
 mod subscriber;
 mod target;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 pub(crate) use arguments::{BenchArguments, EXAMPLES};
+
+use crate::complain;
 
 /// The results are on standard output, what is wrong on standard error, and the verdict is in the exit
 /// code, which `campanile bench --help` lists.
@@ -35,10 +34,3 @@ pub(crate) fn run(arguments: &BenchArguments) -> ExitCode {
 }
 
 const WRONG_ARGUMENTS: u8 = 2;
-
-/// Says what is wrong. What a server said may have characters that a terminal would obey.
-fn complain(reason: &str) {
-    let reason = reason.replace(char::is_control, "\u{FFFD}");
-    // Where even this cannot be written, the exit code has to do.
-    let _ = writeln!(io::stderr(), "campanile: {reason}");
-}

@@ -9,6 +9,7 @@ use super::world::{
 use crate::{
     conn::Config,
     hub::{Options, Rate, TurnedAway, Version},
+    notify::Limits,
 };
 
 const PING: &str = r#"{"type":"ping"}"#;
@@ -214,6 +215,100 @@ fn publications_have_a_rate_of_their_own() {
         3
     );
     assert!(texts[3].contains("rate_limited"));
+}
+
+#[test]
+fn other_rates_are_in_force_for_open_sessions_too_and_their_burst_is_whole_again() {
+    let slow = Rate {
+        count: 1,
+        period: Duration::from_secs(60),
+        burst: 1,
+    };
+    let options = Options {
+        messages: slow,
+        ..Options::default()
+    };
+    let mut world = World::new(1, &options);
+    let peer = world.open(0, Version::Classic, LISTENER);
+    let limited = |world: &World| {
+        let texts = world.texts(peer);
+        texts.iter().filter(|text| text.contains("rate")).count()
+    };
+    for _ in 0..3 {
+        world.text(peer, PING);
+    }
+    world.quiesce();
+    assert_eq!(limited(&world), 1);
+    // What is not changed does not give anybody anything.
+    world.hubs[0].reconfigure(&options);
+    world.hubs[0].reconfigure(&Options {
+        messages: Rate::per_second(5),
+        ..options
+    });
+    for _ in 0..6 {
+        world.text(peer, PING);
+    }
+    world.quiesce();
+    assert_eq!(limited(&world), 1);
+    world.hubs[0].reconfigure(&options);
+    for _ in 0..3 {
+        world.text(peer, PING);
+    }
+    world.quiesce();
+    assert_eq!(limited(&world), 2);
+    assert_eq!(world.close_code(peer), None);
+}
+
+#[test]
+fn other_limits_on_content_are_in_force_for_open_sessions_and_other_times_for_later_ones() {
+    let mut world = World::alone();
+    let early = world.open(0, Version::V1, LISTENER);
+    world.hubs[0].reconfigure(&Options {
+        connection: Config {
+            ping_interval: Some(Duration::from_secs(5)),
+            ..Config::new()
+        },
+        message: Limits {
+            subscriptions: 1,
+            ..Limits::default()
+        },
+        ..Options::default()
+    });
+    let late = world.open(0, Version::V1, LISTENER);
+    for peer in [early, late] {
+        let two = r#"{"sender":"client","subscriptions":[{"package":"p","page":"q"},{"package":"p","page":"r"}]}"#;
+        world.text(peer, two);
+        world.quiesce();
+        assert!(world.texts(peer)[0].contains("too_many_subscriptions"));
+    }
+    world.wait(5_000 + TICK);
+    let pinged = [early, late].map(|peer| world.peers[peer].told.contains(&Told::Ping));
+    assert_eq!(pinged, [false, true]);
+}
+
+#[test]
+fn subscriptions_that_wait_for_their_place_are_not_lost_when_limits_shrink() {
+    let mut world = World::new(2, &Options::default());
+    let peer = world.open(0, Version::V1, PUBLISHER);
+    world.text(peer, &publication(1, 0));
+    let two = r#"{"sender":"client","subscriptions":[{"package":"p","page":"q"},{"package":"p","page":"r"}]}"#;
+    world.text(peer, two);
+    world.carry(peer, usize::MAX);
+    for hub in &mut world.hubs {
+        hub.reconfigure(&Options {
+            message: Limits {
+                subscriptions: 1,
+                ..Limits::default()
+            },
+            ..Options::default()
+        });
+    }
+    world.quiesce();
+    let texts = world.texts(peer);
+    assert!(
+        texts[0].contains("published") && texts[1].contains("\"count\":2"),
+        "{texts:?}"
+    );
 }
 
 #[test]
