@@ -72,7 +72,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 self.subscribe_later(&next, now);
             }
             let notification = placed.notification(publication);
-            forms.begin(at, publication);
+            // Most receivers have the form of the one before.
+            let (mut form, mut place) = forms.begin(at, publication);
             let mut count: u64 = 0;
             for &index in self.index.recipients(&notification) {
                 let Some(receiver) = self.receivers.get_mut(index as usize) else {
@@ -81,15 +82,15 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 if !receiver.hears {
                     continue;
                 }
-                let place = match forms.get(receiver.form) {
-                    Some(place) => place,
-                    None => forms.make(
-                        receiver.form,
+                if receiver.form != form {
+                    form = receiver.form;
+                    place = forms.place(
+                        form,
                         &mut self.turn,
                         #[cfg(feature = "deflate")]
                         &mut self.compression,
-                    ),
-                };
+                    );
+                }
                 self.turn
                     .add(&mut receiver.due, place.segment, place.frame());
                 receiver.enlist(index, &mut self.dirty, &mut self.filling);

@@ -1,5 +1,7 @@
 //! The forms in which receivers get one and the same notification.
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -121,22 +123,20 @@ impl<'p> Forms<'p> {
         }
     }
 
-    /// Goes on with the publication of this index.
-    pub(super) fn begin(&mut self, at: usize, publication: &Publication) {
+    /// Goes on with the publication of this index: one form that it is there in, and where.
+    pub(super) fn begin(&mut self, at: usize, publication: &Publication) -> (Form, Place) {
         self.at = at;
         self.places = [None; Form::COUNT];
-        self.set(
-            Form::CLASSIC,
-            Place::new(self.classic, &publication.classic),
-        );
+        let classic = Place::new(self.classic, &publication.classic);
+        self.set(Form::CLASSIC, classic);
         if !publication.v1.is_empty() {
             self.set(Form::V1, Place::new(self.v1, &publication.v1));
         }
+        (Form::CLASSIC, classic)
     }
 
     /// Where its frame of this form is, if it is made.
-    #[inline]
-    pub(super) fn get(&self, form: Form) -> Option<Place> {
+    fn get(&self, form: Form) -> Option<Place> {
         self.places.get(form.index()).copied().flatten()
     }
 
@@ -146,25 +146,40 @@ impl<'p> Forms<'p> {
         }
     }
 
-    /// Makes its frame of this form, unless it is made; where it is.
-    #[cold]
-    pub(super) fn make(
+    /// Where its frame of this form is; it is made if nobody has heard it before.
+    #[inline]
+    pub(super) fn place(
         &mut self,
         form: Form,
         turn: &mut Turn,
-        #[cfg(feature = "deflate")] compression: &mut Option<alloc::boxed::Box<Compression>>,
+        #[cfg(feature = "deflate")] compression: &mut Option<Box<Compression>>,
     ) -> Place {
-        if let Some(place) = self.get(form) {
-            return place;
+        match self.get(form) {
+            Some(place) => place,
+            None => self.make(
+                form,
+                turn,
+                #[cfg(feature = "deflate")]
+                compression,
+            ),
         }
+    }
+
+    #[cold]
+    fn make(
+        &mut self,
+        form: Form,
+        turn: &mut Turn,
+        #[cfg(feature = "deflate")] compression: &mut Option<Box<Compression>>,
+    ) -> Place {
         #[cfg(feature = "deflate")]
         if let (Some(class), Some(codecs)) = (form.class(), compression.as_mut()) {
             return self.compress(form, class, turn, codecs);
         }
-        // The classic one is always there.
-        let mut made = self.take(Form::V1, turn);
+        // It is the one for v1 sessions: the classic one is always there.
+        let mut made = self.take(form, turn);
         let place = Place::new(made.0, &self.placed.append_v1(self.at, &mut made.1));
-        self.put(Form::V1, made, place);
+        self.put(form, made, place);
         place
     }
 
@@ -178,7 +193,7 @@ impl<'p> Forms<'p> {
         codecs: &mut Compression,
     ) -> Place {
         let version = form.version();
-        let plain = self.make(Form::plain(version), turn, &mut None);
+        let plain = self.place(Form::plain(version), turn, &mut None);
         let len = payload(self.bytes(plain)).len();
         // All whose window is large enough for this message hear the same.
         let class = class.min(Class::fitting(len));

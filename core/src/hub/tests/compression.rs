@@ -124,6 +124,33 @@ fn receivers_of_one_class_are_written_from_the_same_memory() {
 }
 
 #[test]
+fn what_is_published_together_is_written_in_a_few_pieces_however_it_is_compressed() {
+    let mut world = world(&Settings::server());
+    let publisher = world.open(0, Version::V1, PUBLISHER);
+    let peer = listener(&mut world, Version::V1, &client(15));
+    let texts: Vec<String> = (0..18).map(|at| news([0, 900, 9_000][at % 3])).collect();
+    for text in &texts[..9] {
+        assert!(world.text(publisher, text));
+    }
+    world.carry(publisher, usize::MAX);
+    world.hand_out(0);
+    // As they are, for the window of the middle, and for the large one from then on.
+    assert_eq!(world.hubs[0].chunks(world.peers[peer].id).count(), 3);
+    for text in &texts[9..] {
+        assert!(world.text(publisher, text));
+    }
+    world.quiesce();
+    let heard = world.texts(peer);
+    let heard = heard.iter().filter(|text| text.contains("notification"));
+    assert!(
+        heard
+            .zip(&texts)
+            .all(|(heard, text)| heard.ends_with(&text[1..]))
+    );
+    assert_eq!(world.texts(peer).len(), 1 + texts.len());
+}
+
+#[test]
 fn what_is_short_is_sent_as_it_is() {
     let mut world = world(&Settings::server());
     let peer = listener(&mut world, Version::Classic, &client(15));
