@@ -31,6 +31,14 @@ impl Limits {
     /// A list of identifiers of this length fills some ten kilobytes; a longer one is better given
     /// a key of its own, such as that of a group.
     pub const VALUES: usize = 1024;
+
+    /// No limits, for messages of one's own and for those of a server that is trusted.
+    pub const NONE: Self = Self {
+        subscriptions: usize::MAX,
+        constraints: usize::MAX,
+        keys: usize::MAX,
+        values: usize::MAX,
+    };
 }
 
 impl Default for Limits {
