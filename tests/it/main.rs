@@ -4,6 +4,7 @@
 mod bad_handshake;
 mod bad_input;
 mod benching;
+mod clients;
 mod command_line;
 mod draining;
 mod explaining;
