@@ -67,6 +67,14 @@ pub(crate) enum Command {
     /// the server.
     #[command(after_help = crate::bench::EXAMPLES)]
     Bench(crate::bench::BenchArguments),
+
+    /// Subscribe, and print the notifications as they come
+    #[command(after_help = crate::client::SUBSCRIBE_EXAMPLES)]
+    Subscribe(crate::client::SubscribeArguments),
+
+    /// Publish notifications, and tell where each is and who hears it
+    #[command(after_help = crate::client::PUBLISH_EXAMPLES)]
+    Publish(crate::client::PublishArguments),
 }
 
 #[derive(Args, Debug)]
@@ -109,6 +117,8 @@ Examples:
   campanile                             serve on all addresses, port 8000
   campanile --listen 127.0.0.1:9000     serve this machine only, port 9000
   campanile explain --help              find out why a client hears something or does not
+  campanile subscribe --help            hear notifications in a terminal
+  campanile publish --help              publish some
   campanile bench --help                measure a server under load
 
 Publishing is accepted from loopback addresses only. Behind a proxy on this machine

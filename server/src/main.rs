@@ -2,6 +2,7 @@
 
 mod bench;
 mod cli;
+mod client;
 mod descriptors;
 mod explain;
 mod limits;
@@ -23,6 +24,8 @@ fn main() -> ExitCode {
     match &arguments.command {
         Some(cli::Command::Explain(arguments)) => return explain::run(arguments),
         Some(cli::Command::Bench(arguments)) => return bench::run(arguments),
+        Some(cli::Command::Subscribe(arguments)) => return client::subscribe(arguments),
+        Some(cli::Command::Publish(arguments)) => return client::publish(arguments),
         None => {}
     }
     let _log = log::init(arguments.log.into());

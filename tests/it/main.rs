@@ -15,6 +15,7 @@ mod logging;
 mod many;
 mod publishing;
 mod v1;
+mod verbs;
 
 use campanile_tests::{Daemon, Wire};
 

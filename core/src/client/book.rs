@@ -83,13 +83,11 @@ impl Book {
         let is_wanted =
             |event: &Event| matches!(event, Event::Published { id, .. } if *id == wanted);
         let index = self.events.iter().position(is_wanted)?;
-        match self.events.remove(index)? {
-            Event::Published { outcome, .. } => {
-                self.unread = self.unread.saturating_sub(EVENT);
-                Some(outcome)
-            }
-            _ => None,
-        }
+        let Event::Published { outcome, .. } = self.events.remove(index)? else {
+            return None;
+        };
+        self.unread = self.unread.saturating_sub(EVENT);
+        Some(outcome)
     }
 
     pub(super) const fn is_full(&self, options: &Options) -> bool {

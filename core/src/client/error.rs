@@ -97,13 +97,14 @@ impl Cause {
 
     /// When the server wants to be asked again, within reason.
     pub(super) fn retry_after(&self) -> Duration {
-        match self {
-            Self::Refused {
-                retry_after: Some(after),
-                ..
-            } => *after.min(&Backoff::MAX_RETRY_AFTER),
-            _ => Duration::ZERO,
-        }
+        let Self::Refused {
+            retry_after: Some(after),
+            ..
+        } = self
+        else {
+            return Duration::ZERO;
+        };
+        *after.min(&Backoff::MAX_RETRY_AFTER)
     }
 }
 

@@ -106,10 +106,10 @@ impl Delivery {
     /// Package, page, values, data and message: parses the text again.
     #[must_use]
     pub fn read(&self) -> Option<Delivered<'_>> {
-        match notify::hear(self.text.as_bytes()) {
-            Some(Heard::Notification(delivered)) => Some(delivered),
-            _ => None,
-        }
+        let Some(Heard::Notification(delivered)) = notify::hear(self.text.as_bytes()) else {
+            return None;
+        };
+        Some(delivered)
     }
 
     pub(super) const fn len(&self) -> usize {

@@ -132,10 +132,11 @@ mod tests {
     /// The answer of our server to `request`, and a byte behind it.
     fn answer(request: &[u8]) -> Vec<u8> {
         let mut out = [0; RESPONSE_BYTES];
-        match ServerHandshake::new(Limits::DEFAULT).answer(request, &mut out) {
-            Answer::Accepted { response, .. } => [response, b"x"].concat(),
-            other => panic!("{other:?}"),
-        }
+        let answer = ServerHandshake::new(Limits::DEFAULT).answer(request, &mut out);
+        let Answer::Accepted { response, .. } = answer else {
+            panic!("{answer:?}");
+        };
+        [response, b"x"].concat()
     }
 
     #[test]

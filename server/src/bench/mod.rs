@@ -20,6 +20,7 @@ use std::{
 };
 
 pub(crate) use arguments::{BenchArguments, EXAMPLES};
+pub(crate) use progress::Progress;
 
 /// The results are on standard output, what is wrong on standard error, and the verdict is in the exit
 /// code, which `campanile bench --help` lists.

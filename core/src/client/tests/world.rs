@@ -50,7 +50,7 @@ pub(super) enum Door {
 pub(super) enum Link {
     Down,
     Shaking(Vec<u8>, Vec<u8>),
-    Up(Buffered<Server>),
+    Up(alloc::boxed::Box<Buffered<Server>>),
     /// The server's end is gone, and what it said before is still to be read.
     Gone(Vec<u8>),
 }
@@ -137,7 +137,7 @@ impl World {
                 if request.ends_with(b"\r\n\r\n") {
                     *answer = match &self.door {
                         Door::Answers(text) => text.clone().into_bytes(),
-                        _ => accept(request),
+                        Door::Open | Door::Closed | Door::Black => accept(request),
                     };
                 }
             }
@@ -146,15 +146,12 @@ impl World {
                     conn.space()[..byte.len()].copy_from_slice(byte);
                     conn.received(byte.len());
                     for event in conn.messages(self.now) {
-                        match event.unwrap() {
-                            conn::Event::Data(data) => self.received.push((
-                                self.connections,
-                                String::from_utf8(data.bytes.to_vec()).unwrap(),
-                            )),
-                            conn::Event::Close(payload) => {
-                                self.closed = payload.map(|payload| payload.code.get());
-                            }
-                            _ => {}
+                        let event = event.unwrap();
+                        if let conn::Event::Data(data) = event {
+                            let text = String::from_utf8(data.bytes.to_vec()).unwrap();
+                            self.received.push((self.connections, text));
+                        } else if let conn::Event::Close(payload) = event {
+                            self.closed = payload.map(|payload| payload.code.get());
                         }
                     }
                 }
@@ -199,7 +196,7 @@ impl World {
             return false;
         }
         if is_up {
-            self.link = Link::Up(Buffered::new(Server, &server(), b"", self.now));
+            self.link = Link::Up(Buffered::new(Server, &server(), b"", self.now).into());
         }
         self.machine.received(count, self.now);
         true
@@ -247,14 +244,14 @@ impl World {
     pub(super) fn dies(&mut self) {
         self.link = match core::mem::replace(&mut self.link, Link::Down) {
             Link::Up(conn) => Link::Gone(conn.unsent().to_vec()),
-            _ => Link::Gone(Vec::new()),
+            Link::Down | Link::Shaking(..) | Link::Gone(_) => Link::Gone(Vec::new()),
         };
     }
 
     fn conn(&mut self) -> &mut Buffered<Server> {
         match &mut self.link {
             Link::Up(conn) => conn,
-            _ => panic!("there is no connection"),
+            Link::Down | Link::Shaking(..) | Link::Gone(_) => panic!("there is no connection"),
         }
     }
 
