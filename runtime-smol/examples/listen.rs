@@ -14,10 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     client.subscribe(subscription)?;
     smol::block_on(async {
         while let Some(event) = client.next().await? {
-            match event {
-                Event::Notification(notification) => println!("{}", notification.text()),
-                Event::Reconnected => eprintln!("connected again; something may have been missed"),
-                other => eprintln!("{other:?}"),
+            if let Event::Notification(notification) = &event {
+                println!("{}", notification.text());
+            } else {
+                // After `Reconnected`, something may have been missed.
+                eprintln!("{event:?}");
             }
         }
         Ok(())

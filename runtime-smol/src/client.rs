@@ -108,16 +108,15 @@ impl Client {
             if let Some(event) = self.machine.next_event() {
                 return Ok(Some(event));
             }
-            match self.poll() {
-                Step::Over => {
-                    self.link = Link::Down;
-                    if self.machine.has_events() {
-                        continue;
-                    }
-                    return self.machine.take_error().map_or(Ok(None), Err);
+            let step = self.poll();
+            if step == Step::Over {
+                self.link = Link::Down;
+                if self.machine.has_events() {
+                    continue;
                 }
-                step => self.carry_out(step).await,
+                return self.machine.take_error().map_or(Ok(None), Err);
             }
+            self.carry_out(step).await;
         }
     }
 
@@ -138,15 +137,16 @@ impl Client {
             if let Some(outcome) = self.machine.take_outcome(id) {
                 return outcome;
             }
-            match self.poll() {
-                Step::Take => return Err(PublishError::Unread),
-                Step::Over => {
-                    // Its outcome was told before, and is there.
-                    let outcome = self.machine.take_outcome(id);
-                    return outcome.unwrap_or(Err(PublishError::Over));
-                }
-                step => self.carry_out(step).await,
+            let step = self.poll();
+            if step == Step::Take {
+                return Err(PublishError::Unread);
             }
+            if step == Step::Over {
+                // Its outcome was told before, and is there.
+                let outcome = self.machine.take_outcome(id);
+                return outcome.unwrap_or(Err(PublishError::Over));
+            }
+            self.carry_out(step).await;
         }
     }
 

@@ -13,10 +13,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut client = Client::new(url)?;
     client.subscribe(subscription)?;
     while let Some(event) = client.next()? {
-        match event {
-            Event::Notification(notification) => println!("{}", notification.text()),
-            Event::Reconnected => eprintln!("connected again; something may have been missed"),
-            other => eprintln!("{other:?}"),
+        if let Event::Notification(notification) = &event {
+            println!("{}", notification.text());
+        } else {
+            // After `Reconnected`, something may have been missed.
+            eprintln!("{event:?}");
         }
     }
     Ok(())

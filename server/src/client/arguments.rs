@@ -22,7 +22,12 @@ pub(crate) struct SubscribeArguments {
     pub(super) package: Option<String>,
 
     /// The page that notifications must name
-    #[arg(long, value_name = "NAME", requires = "package")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "package",
+        conflicts_with = "subscriptions"
+    )]
     pub(super) page: Option<String>,
 
     /// What a value must be, one of several if there are commas; KEY alone takes any value. More than

@@ -93,7 +93,13 @@ async fn publish_all(
                         retry_in.as_secs_f64()
                     ));
                 }
-                _ => {}
+                Event::Connected
+                | Event::Reconnected
+                | Event::Subscribed { .. }
+                | Event::SubscriptionRefused(_)
+                | Event::Notification(_)
+                | Event::Other(_)
+                | _ => {}
             },
             Happened::Line(None) => is_read = true,
             Happened::Line(Some(line)) => {
@@ -207,7 +213,7 @@ fn name(error: &PublishError) -> &str {
         PublishError::Invalid(refusal) => refusal.code().as_str(),
         PublishError::Unknown(_) => "unknown",
         PublishError::NotSent(_) => "not_sent",
-        _ => "not_taken",
+        PublishError::TooMany | PublishError::Over | PublishError::Unread | _ => "not_taken",
     }
 }
 

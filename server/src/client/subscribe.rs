@@ -104,7 +104,7 @@ async fn listen(
                     return Err(trouble(arguments, &error));
                 }
                 Event::Other(text) => complain(&format!("the server says: {text}")),
-                _ => {}
+                Event::Published { .. } | _ => {}
             },
         }
     }
