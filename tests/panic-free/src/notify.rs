@@ -329,6 +329,8 @@ crate::formats! { NOTIFY_DISPLAY:
 }
 
 crate::formats! { #[cfg(feature = "allowed")] NOTIFY_DEBUG:
+    <Delivered<'_> as Debug>;
+    <Heard<'_> as Debug>;
     <Located as Debug>;
     <Position as Debug>;
     <Accepts<'_> as Debug>;
