@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod client;
 pub mod conn;
 mod decimal;
 #[cfg(feature = "deflate")]

@@ -4,6 +4,7 @@ mod attend;
 mod bench;
 mod check;
 mod cli;
+mod client;
 mod config;
 mod descriptors;
 mod explain;
@@ -11,6 +12,7 @@ mod log;
 #[cfg(test)]
 mod page;
 mod reload;
+mod stop;
 
 use std::{
     io::{self, Write as _},
@@ -22,7 +24,6 @@ use std::{
 use campanile_core::server::{Counters, Fact, Options};
 use clap::Parser as _;
 
-use attend::Signals;
 use cli::{Arguments, Command};
 use config::{Effective, Flags, Runtime, Sources};
 use log::Log;
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Completions { shell }) => print(&cli::completions(shell)),
+        Some(Command::Subscribe(arguments)) => client::subscribe(&arguments),
+        Some(Command::Publish(arguments)) => client::publish(&arguments),
     }
 }
 
@@ -102,7 +105,7 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
     let _ = rustix::net::listen(&listener, BACKLOG);
     let local = listener.local_addr().unwrap_or(address);
     descriptors::raise_limit();
-    let signals = Signals::take().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let signals = attend::signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
     log.listening(local, options.publishers);
     announce(local, &options);
     let counters = Arc::new(Counters::default());

@@ -4,6 +4,7 @@
 mod bad_handshake;
 mod bad_input;
 mod benching;
+mod clients;
 mod command_line;
 mod compression;
 mod configuring;
@@ -18,6 +19,7 @@ mod many;
 mod publishing;
 mod runtimes;
 mod v1;
+mod verbs;
 
 use campanile_tests::{Daemon, Wire};
 

@@ -87,11 +87,20 @@ impl Daemon {
     pub fn binary() -> &'static Path {
         static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
         let binary = BINARY.get_or_init(|| {
-            env::var_os("CAMPANILE_BIN").map_or_else(build, |path| Some(path.into()))
+            env::var_os("CAMPANILE_BIN").map_or_else(
+                || build("campanile", &[], "campanile"),
+                |path| Some(path.into()),
+            )
         });
         binary
             .as_ref()
             .expect("cargo builds the daemon (what it says is above), or CAMPANILE_BIN names it")
+    }
+
+    /// The executable of an example, which cargo builds in the same way.
+    #[track_caller]
+    pub fn example(package: &str, name: &str) -> PathBuf {
+        build(package, &["--example", name], name).expect("cargo builds it (what it says is above)")
     }
 
     /// The IPv4 loopback address with the daemon's port.
@@ -262,7 +271,7 @@ fn port_in(ready_line: &str) -> Option<u16> {
 
 /// The executable that cargo builds; `None` when it does not, or when the test does not run from a
 /// target folder of cargo's.
-fn build() -> Option<PathBuf> {
+fn build(package: &str, what: &[&str], name: &str) -> Option<PathBuf> {
     let executable = env::current_exe().ok()?;
     // Cargo marks the root of its target folder; between it and `deps/` there is the profile, and
     // before that the target triple when one was asked for.
@@ -278,10 +287,11 @@ fn build() -> Option<PathBuf> {
         .args([
             "build",
             "--package",
-            "campanile",
+            package,
             "--message-format",
             "json-render-diagnostics",
         ])
+        .args(what)
         .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .stderr(Stdio::inherit())
@@ -290,8 +300,6 @@ fn build() -> Option<PathBuf> {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find(|message| {
-            message["target"]["name"] == "campanile" && message["executable"].is_string()
-        })
+        .find(|message| message["target"]["name"] == name && message["executable"].is_string())
         .and_then(|message| message["executable"].as_str().map(PathBuf::from))
 }

@@ -110,7 +110,7 @@ fn an_http_status_is_told_to_the_program_with_what_the_server_adds<R: Runtime>()
             426,
             Some("8, 7"),
         ),
-        ("503 Service Unavailable", "Retry-After: 1", 503, None),
+        ("503 Service Unavailable", "Retry-After: 1", 503, Some("1")),
     ] {
         let response = format!("HTTP/1.1 {line}\r\n{field}\r\nContent-Length: 2\r\n\r\nno");
         let error = answered_with::<R>(response.as_bytes()).unwrap_err();

@@ -34,6 +34,26 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    const ALL: [Self; 11] = [
+        Self::InvalidJson,
+        Self::InvalidMessage,
+        Self::InvalidSubscription,
+        Self::InvalidNotification,
+        Self::TooManySubscriptions,
+        Self::MessageTooBig,
+        Self::Forbidden,
+        Self::Unauthorized,
+        Self::RateLimited,
+        Self::SlowConsumer,
+        Self::ShuttingDown,
+    ];
+
+    /// The code that is written so in an error message.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
     /// The code as it is written in an error message.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -169,8 +169,11 @@ fn idle_connections_to_the_daemon_are_held_and_its_cost_is_told() {
 #[test]
 fn arguments_that_cannot_be_are_refused_with_the_remedy() {
     for (arguments, complaint) in [
-        (&["http://127.0.0.1/"][..], "write ws://HOST:PORT/PATH"),
-        (&["wss://127.0.0.1/"], "name the server by ws://"),
+        (
+            &["http://127.0.0.1/"][..],
+            "write it as ws://HOST:PORT/PATH",
+        ),
+        (&["wss://127.0.0.1/"], "use ws://"),
         (&["--size", "100"], "a notification takes at least"),
         (&["--clients", "100000000"], "`ulimit -n"),
         (&["--clients", "0"], "--clients"),

@@ -6,19 +6,16 @@
 //! Exit status: 0 when the server closed with a closing handshake, 1 when anything else happened, 2
 //! when the command line is wrong.
 
-mod url;
-
 use std::{env, process::ExitCode};
 
 use campanile_core::{
+    client::Url,
     conn::{Assembler, CloseCause, Config, Event},
     deflate::{Level, Settings},
     handshake::Opening,
 };
 use campanile_smol::{ConnectError, HashedMasks, Stream};
 use smol::net::TcpStream;
-
-use url::Url;
 
 /// Above what the Autobahn suite sends: 16 MiB in a message, 65,536 fragments.
 const LIMITS: Config = Config {
@@ -42,7 +39,7 @@ fn main() -> ExitCode {
         eprintln!("usage: echo_client ws://HOST[:PORT][/PATH][?QUERY]");
         return ExitCode::from(2);
     };
-    let url = match Url::parse(&text) {
+    let url: Url = match text.parse() {
         Ok(url) => url,
         Err(bad) => {
             eprintln!("echo_client: {text}: {bad}");
@@ -58,7 +55,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn echo(url: &Url<'_>) -> Result<(), String> {
+async fn echo(url: &Url) -> Result<(), String> {
     let socket = TcpStream::connect((url.name(), url.port()))
         .await
         .map_err(|error| {

@@ -1,34 +1,44 @@
 //! `ws://` addresses (RFC 6455, section 3).
 
-use core::fmt;
-use std::borrow::Cow;
+use alloc::{borrow::ToOwned as _, format, string::String};
+use core::{fmt, str::FromStr};
 
 /// The port of `ws` without one.
 const DEFAULT_PORT: u16 = 80;
 
-/// Where to connect and what to ask for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Url<'u> {
-    host: &'u str,
-    name: &'u str,
+/// Where to connect and what to ask for: `ws://HOST[:PORT][/PATH][?QUERY]`. An address of IPv6 is in
+/// brackets: `ws://[::1]:8000`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url {
+    host: String,
+    name: String,
     port: u16,
-    resource: Cow<'u, str>,
+    resource: String,
 }
 
 /// Why a text is no `ws://` address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BadUrl {
+#[non_exhaustive]
+pub enum BadUrl {
+    /// It does not begin with `ws://`.
     Scheme,
+    /// It begins with `wss://`, and nothing here speaks TLS.
     Tls,
+    /// There is a `#`, which RFC 6455, section 3 forbids.
     Fragment,
+    /// There is a user, which the scheme does not have.
     User,
+    /// The host is missing, or an address of IPv6 is not in brackets.
     Host,
+    /// The port is no number up to 65535.
     Port,
 }
 
-impl<'u> Url<'u> {
+impl FromStr for Url {
+    type Err = BadUrl;
+
     /// Characters are left to the opening handshake, which checks them.
-    pub(crate) fn parse(text: &'u str) -> Result<Self, BadUrl> {
+    fn from_str(text: &str) -> Result<Self, BadUrl> {
         let (scheme, rest) = text.split_once("://").ok_or(BadUrl::Scheme)?;
         if scheme.eq_ignore_ascii_case("wss") {
             return Err(BadUrl::Tls);
@@ -60,36 +70,46 @@ impl<'u> Url<'u> {
             None if port.is_empty() => DEFAULT_PORT,
             Some(_) | None => return Err(BadUrl::Port),
         };
-        let resource = if resource.starts_with('/') {
-            Cow::Borrowed(resource)
-        } else {
-            Cow::Owned(format!("/{resource}"))
-        };
+        let slash = if resource.starts_with('/') { "" } else { "/" };
         Ok(Self {
-            host,
-            name,
+            host: host.to_owned(),
+            name: name.to_owned(),
             port,
-            resource,
+            resource: format!("{slash}{resource}"),
         })
     }
+}
 
+impl Url {
     /// The host and, where it was given, the port, for the Host header.
-    pub(crate) const fn host(&self) -> &str {
-        self.host
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// The host's name or address, without brackets, for connecting.
-    pub(crate) const fn name(&self) -> &str {
-        self.name
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    pub(crate) const fn port(&self) -> u16 {
+    /// The port, 80 where none was given.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path and the query.
-    pub(crate) fn resource(&self) -> &str {
+    /// The path and the query. It begins with `/`.
+    #[must_use]
+    pub fn resource(&self) -> &str {
         &self.resource
+    }
+}
+
+impl fmt::Debug for Url {
+    /// Leaves out the path and the query, where there may be a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ws://{}/..", self.host)
     }
 }
 
@@ -97,7 +117,10 @@ impl fmt::Display for BadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => "this is no WebSocket address; write it as ws://HOST:PORT/PATH",
-            Self::Tls => "wss:// needs TLS, which this example does not have; use ws://",
+            Self::Tls => {
+                "wss:// needs TLS (a feature `tls`), which is not there yet; use ws://, or a proxy \
+                 on this machine that speaks TLS with the server"
+            }
             Self::Fragment => "a WebSocket address has no `#fragment`; leave it out, or write %23",
             Self::User => "credentials have no place in the address; leave them out",
             Self::Host => "the host is missing; write ws://HOST:PORT/PATH, and IPv6 as ws://[::1]",
@@ -105,6 +128,8 @@ impl fmt::Display for BadUrl {
         })
     }
 }
+
+impl core::error::Error for BadUrl {}
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +159,7 @@ mod tests {
             ("ws://[fe80::1]", "[fe80::1]", "fe80::1", 80, "/"),
             ("ws://a/@:x", "a", "a", 80, "/@:x"),
         ] {
-            let url = Url::parse(text).unwrap();
+            let url = text.parse::<Url>().unwrap();
             assert_eq!(
                 (url.host(), url.name(), url.port(), url.resource()),
                 (host, name, port, resource),
@@ -166,7 +191,7 @@ mod tests {
             ("ws://a:1:2", BadUrl::Port),
             ("ws://[::1]80", BadUrl::Port),
         ] {
-            assert_eq!(Url::parse(text), Err(bad), "{text}");
+            assert_eq!(text.parse::<Url>(), Err(bad), "{text}");
         }
     }
 }
