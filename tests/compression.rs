@@ -1,13 +1,16 @@
-//! Compression with other implementations of RFC 7692: their clients with our server, our client with
-//! their servers, with takeover and without, and with small windows.
+//! Compression with other implementations of RFC 7692: their clients with our server and with the
+//! daemon, our client with their servers, with takeover and without, and with small windows; and a browser
+//! with the daemon.
 //!
 //! A trial whose tool is missing is ignored, and says so; with `CI=true` it fails instead.
 
 use std::{
-    env,
-    net::{TcpListener, TcpStream},
+    env, fs,
+    io::{Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
-    process::{Command, ExitCode},
+    process::{self, Command, ExitCode},
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
@@ -19,7 +22,7 @@ use campanile_core::{
     wire::{CloseCode, Kind},
 };
 use campanile_std::{HashedMasks, Stream};
-use campanile_tests::{Program, tools};
+use campanile_tests::{Daemon, Program, hex, tools};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Whether there is takeover, and the bits of the windows, for both directions.
@@ -57,7 +60,8 @@ fn main() -> ExitCode {
                 "skipped compression with {name}: {why}; install it with: sh tests/clients/install.sh"
             ));
         }
-        let parts: [(&str, Part); 2] = [
+        let parts: [(&str, Part); 3] = [
+            ("the_daemon_and_a_client_of", the_daemon),
             ("a_server_of_ours_and_a_client_of", our_server),
             ("a_client_of_ours_and_a_server_of", our_client),
         ];
@@ -73,6 +77,23 @@ fn main() -> ExitCode {
             trials.push(trial.with_ignored_flag(ignored));
         }
     }
+    let missing = tools::chromium()
+        .and_then(|_| tools::node_with("playwright-core"))
+        .err();
+    let ignored = missing.is_some() && !missing_is_failure;
+    if let (Some(why), true) = (&missing, ignored) {
+        skipped.push(format!(
+            "skipped compression with a browser: {why}; install it with: sh tests/clients/install.sh"
+        ));
+    }
+    let trial = Trial::test("the_daemon_and_a_browser", move || match missing {
+        None => {
+            a_browser();
+            Ok(())
+        }
+        Some(why) => Err(Failed::from(why)),
+    });
+    trials.push(trial.with_ignored_flag(ignored));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
         skipped.iter().for_each(|line| eprintln!("{line}"));
@@ -145,6 +166,166 @@ fn our_server(run: Run) {
         if let [said, written, read] = figures[..] {
             assert!(written < said / 2 && read < said / 2, "{output}");
         }
+    }
+}
+
+/// The daemon never refers to earlier messages of its own, and lets clients do so where it was told to.
+fn the_daemon(run: Run) {
+    for (takeover, window) in MODES {
+        let arguments = ["--compression", "on", "--max-message", "1048576"];
+        let more: &[&str] = if takeover {
+            &["--compression-client-takeover"]
+        } else {
+            &[]
+        };
+        let daemon = Daemon::with(&[&arguments[..], more].concat());
+        let mut command = run();
+        command.args(["daemon", &daemon.url()]);
+        command.args([takeover.to_string(), window.to_string()]);
+        let ended = Program::run(&mut command);
+        assert!(ended.status.success(), "{takeover} {window}: {ended:?}");
+        let output = String::from_utf8_lossy(&ended.output).into_owned();
+        assert!(output.contains("server_no_context_takeover"), "{output}");
+        let refuses = output.contains("client_no_context_takeover");
+        assert_eq!(refuses, !takeover, "{output}");
+        let figures: Vec<u64> = output
+            .split_whitespace()
+            .map_while(|word| word.parse().ok())
+            .collect();
+        if let [said, written, read] = figures[..] {
+            assert!(written < said / 2 && read < said / 2, "{output}");
+        }
+    }
+}
+
+/// Chromium compresses and inflates as it always does, which is seen on the wire between the two.
+fn a_browser() {
+    let subscription = r#"{"sender":"client","subscriptions":[{"package":"p","page":"q"}]}"#;
+    let file = env::temp_dir().join(format!("campanile-{}-compression", process::id()));
+    fs::write(&file, subscription).expect("there is room");
+    let daemon = Daemon::with(&["--compression", "on"]);
+    let tap = Tap::before(daemon.address());
+    let mut command = Command::new(tools::node_with("playwright-core").expect("it was found"));
+    command.env("NODE_PATH", tools::node_modules());
+    command.arg(tools::clients().join("browser.cjs"));
+    command.arg(tools::chromium().expect("it was found"));
+    command.args([&tap.url(), file.to_str().expect("it is text")]);
+    let mut browser = Program::start(&mut command);
+    assert_eq!(browser.next_line(), "ready");
+    let news = |rows: u32| {
+        let row = |i: u32| format!(r#"{{"id":{},"name":"café {i}"}}"#, i * 7919 % 1000);
+        let rows: Vec<String> = (0..rows).map(row).collect();
+        let rows = rows.join(",");
+        format!(
+            r#"{{"sender":"server","notification":{{"package":"p","page":"q","data":[{rows}]}}}}"#
+        )
+    };
+    let all = [news(1), news(100), news(1500), news(2), news(101)];
+    for news in &all {
+        daemon.publish(news);
+        let line = browser.next_line();
+        assert_eq!(line, format!("message {}", hex(news.as_bytes())));
+    }
+    browser.finish();
+    let _ = fs::remove_file(&file);
+
+    let (asked, said) = tap.recorded(0);
+    assert!(
+        asked.contains(
+            "\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+        ),
+        "{asked}"
+    );
+    let (answered, heard) = tap.recorded(1);
+    assert!(
+        answered.contains(
+            "\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+             client_no_context_takeover\r\n"
+        ),
+        "{answered}"
+    );
+    assert!(said.iter().any(|frame| frame.compressed), "{said:?}");
+    // The pong and the short ones as they are, the long ones compressed.
+    let compressed: Vec<bool> = heard.iter().map(|frame| frame.compressed).collect();
+    assert_eq!(compressed, [false, false, true, true, false, true]);
+    let long = heard
+        .iter()
+        .zip([0].into_iter().chain(all.iter().map(String::len)));
+    for (frame, len) in long.filter(|(frame, _)| frame.compressed) {
+        assert!(frame.len * 3 < len, "{} bytes of {len}", frame.len);
+    }
+}
+
+/// A proxy that records what goes through it, for one connection.
+struct Tap {
+    port: u16,
+    /// What the client said, and what the server said.
+    sides: [Arc<Mutex<Vec<u8>>>; 2],
+}
+
+/// A data frame on the wire.
+#[derive(Debug)]
+struct OnWire {
+    compressed: bool,
+    len: usize,
+}
+
+impl Tap {
+    fn before(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        let sides = [0, 1].map(|_| Arc::new(Mutex::new(Vec::new())));
+        let [said, heard] = sides.clone();
+        thread::spawn(move || {
+            let (client, _) = listener.accept().expect("a client comes");
+            let server = TcpStream::connect(server).expect("the daemon listens");
+            let copy = |from: &TcpStream, to: &TcpStream, record: Arc<Mutex<Vec<u8>>>| {
+                let [mut from, mut to] = [from, to].map(|socket| socket.try_clone().expect("room"));
+                move || {
+                    let mut bytes = [0; 4096];
+                    while let Ok(count @ 1..) = from.read(&mut bytes) {
+                        // Before it is passed on: who has heard it may look here.
+                        record
+                            .lock()
+                            .expect("nobody panics")
+                            .extend(&bytes[..count]);
+                        if to.write_all(&bytes[..count]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Write);
+                }
+            };
+            thread::spawn(copy(&client, &server, said));
+            copy(&server, &client, heard)();
+        });
+        Self { port, sides }
+    }
+
+    fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    /// The head of one side, and its data frames behind it.
+    fn recorded(&self, side: usize) -> (String, Vec<OnWire>) {
+        let bytes = self.sides[side].lock().expect("nobody panics").clone();
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let (head, mut rest) = bytes.split_at(end.expect("it has a head") + 4);
+        let mut frames = Vec::new();
+        while let [first, second, behind @ ..] = rest {
+            let (size, masked) = (second & 0x7F, second & 0x80 != 0);
+            let (len, behind) = match (size, behind) {
+                (126, [a, b, behind @ ..]) => (usize::from(u16::from_be_bytes([*a, *b])), behind),
+                (126.., _) => panic!("no frame here is that long"),
+                (len, behind) => (usize::from(len), behind),
+            };
+            rest = &behind[len + if masked { 4 } else { 0 }..];
+            if first & 0x0F < 8 {
+                let compressed = first & 0x40 != 0;
+                frames.push(OnWire { compressed, len });
+            }
+        }
+        (String::from_utf8_lossy(head).into_owned(), frames)
     }
 }
 

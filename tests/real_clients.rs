@@ -13,24 +13,9 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Instant;
 
+use campanile_tests::messages::{ELSEWHERE, PECULIAR, PLAIN, SUBSCRIPTION};
 use campanile_tests::{Daemon, Ended, PATIENCE, Program, Received, Wire, error_in, hex, tools};
 use libtest_mimic::{Arguments, Failed, Trial};
-
-/// The subscription of the protocol's section 2, on one line.
-const SUBSCRIPTION: &str = include_str!("clients/subscription.json");
-
-/// The notification of the protocol's section 3.
-const PLAIN: &str = include_str!("clients/notification.json");
-
-/// A notification for the same subscription with everything in it that a reader or writer on the way
-/// could be tempted to tidy up.
-const PECULIAR: &str = "\r\n\t{ \"sender\" :\"server\" ,\"type\":\"x\",\n \"notification\": \
-    {\"page\":\"messages\",\"package\":\"amaiia_msg_srv\" , \"filters\":{\"values\":{\"channel\":[1,5.0]}},\
-    \"data\":{\"b\":1.0,\"a\":9007199254740993,\"b\":1e2}, \
-    \"message\":\"re\\u00e7u reçu e\u{301} \u{1f514} \u{feff}\u{2028} \\/ \\ud83d\\udd14\" } }  \n";
-
-/// A notification for another channel.
-const ELSEWHERE: &str = r#"{"sender":"server","notification":{"package":"amaiia_msg_srv","page":"messages","filters":{"values":"4"}}}"#;
 
 /// The environment variable by which the network namespace trial starts this program again, inside of a namespace.
 const ROLE: &str = "CAMPANILE_NAMESPACE_ROLE";
@@ -102,6 +87,11 @@ fn clients() -> Vec<Client> {
             [tools::chromium(), tools::node_with("playwright-core")],
             a_browser_subscribes,
         ),
+        client(
+            "a_web_page_cannot_publish_by_http",
+            [tools::chromium(), tools::node_with("playwright-core")],
+            a_web_page_cannot_publish_by_http,
+        ),
         client("node_ws_subscribes", node_ws(), node_ws_subscribes),
         client("node_ws_publishes", node_ws(), node_ws_publishes),
         client(
@@ -113,6 +103,24 @@ fn clients() -> Vec<Client> {
             "python_websockets_publishes",
             python(),
             python_websockets_publishes,
+        ),
+        client(
+            "php_curl_publishes_by_http",
+            [tools::php_with("curl")],
+            |[php]| assert_publishes_by_http("http-curl.php", &php),
+        ),
+        client("php_streams_publish_by_http", php(), |[php]| {
+            assert_publishes_by_http("http-stream.php", &php)
+        }),
+        client(
+            "fetch_publishes_by_http",
+            [tools::program("node")],
+            |[node]| assert_publishes_by_http("http-fetch.mjs", &node),
+        ),
+        client(
+            "curl_publishes_by_http",
+            [tools::program("curl")],
+            curl_publishes_by_http,
         ),
         client(
             "curl_is_told_what_to_do",
@@ -214,6 +222,29 @@ fn a_browser_subscribes([chromium, node]: [PathBuf; 2]) {
     });
 }
 
+/// Whatever a page does, its browser may sit at a loopback address.
+fn a_web_page_cannot_publish_by_http([chromium, node]: [PathBuf; 2]) {
+    let daemon = Daemon::start();
+    let mut subscriber = quick_start_subscriber(&daemon);
+    let subscription = temporary_file("page-subscription", SUBSCRIPTION);
+    let message = temporary_file("page-message", PLAIN);
+    let mut command = node_command(&node, "browser.cjs");
+    command.arg(&chromium).arg(daemon.url()).arg(subscription);
+    command.arg(notifications(&daemon)).arg(message);
+    let mut page = Program::start(&mut command);
+    let lines = [page.next_line(), page.next_line()];
+    let tried = lines.iter().find_map(|line| line.strip_prefix("tried "));
+    assert_eq!(tried, Some("opaque opaque blocked sent"), "{lines:?}");
+    // Two by fetch, the beacon and the form; and the question before the other one.
+    daemon.wait_for_logs("request=\"POST /notifications\" status=403", 4);
+    daemon.wait_for_log("request=\"OPTIONS /notifications\" status=405");
+    daemon.publish(PECULIAR);
+    subscriber.expect_text(PECULIAR);
+    let heard = format!("message {}", hex(PECULIAR.as_bytes()));
+    assert_eq!(page.next_line(), heard);
+    page.finish();
+}
+
 fn node_ws_subscribes([node]: [PathBuf; 1]) {
     assert_subscribes("ws", |daemon, file| {
         let mut command = node_command(&node, "ws-client.cjs");
@@ -244,6 +275,105 @@ fn python_websockets_publishes([python]: [PathBuf; 1]) {
         command.args(["publish", &daemon.url()]).arg(file);
         assert_succeeded(&Program::run(&mut command), "closed 1000\n");
     });
+}
+
+/// A script publishes by HTTP what a file says, and prints the status and the body of the answer.
+fn assert_publishes_by_http(script: &str, interpreter: &Path) {
+    let file = tools::clients().join(script);
+    let text = fs::read_to_string(&file).expect("the script is there");
+    let manual = fs::read_to_string(tools::checkout().join("docs/publishing.md"));
+    assert!(
+        manual.expect("the manual is there").contains(&text),
+        "docs/publishing.md shows {script} as it is"
+    );
+    let command = |daemon: &Daemon, message: &Path| {
+        let mut command = Command::new(interpreter);
+        command.arg(&file).arg(notifications(daemon)).arg(message);
+        command
+    };
+    assert_publishes(script, |daemon, message| {
+        let ended = Program::run(&mut command(daemon, message));
+        assert!(ended.status.success(), "{ended:?}");
+        assert_acknowledged(&String::from_utf8_lossy(&ended.output));
+    });
+    let daemon = Daemon::start();
+    let bad = temporary_file(
+        script,
+        r#"{"sender":"server","notification":{"package":"p"}}"#,
+    );
+    let ended = Program::run(&mut command(&daemon, &bad));
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let output = String::from_utf8_lossy(&ended.output);
+    assert!(
+        output.starts_with("400 ") && output.contains("notification.page"),
+        "{ended:?}"
+    );
+}
+
+fn curl_publishes_by_http([curl]: [PathBuf; 1]) {
+    for options in [
+        &[][..],
+        &["-H", "Transfer-Encoding: chunked"],
+        &["--http1.0"],
+    ] {
+        assert_publishes("curl", |daemon, file| {
+            let mut command = Command::new(&curl);
+            command.args(["-sS", "--max-time", "20", "--data-binary"]);
+            command.arg(format!("@{}", file.display()));
+            command.args(["-H", "Content-Type: application/json", "-w", "%{http_code}"]);
+            command.args(options).arg(notifications(daemon));
+            let ended = Program::run(&mut command);
+            let output = String::from_utf8_lossy(&ended.output);
+            let body = output.strip_suffix("200").expect("the status");
+            assert_acknowledged(&format!("200 {body}"));
+        });
+    }
+    // Two over one connection, the second of which waits for a 100 as long bodies do.
+    let daemon = Daemon::start();
+    let file = temporary_file("curl-twice", PLAIN);
+    let data = format!("@{}", file.display());
+    let url = notifications(&daemon);
+    let mut command = Command::new(&curl);
+    command.args(["-sSv", "--max-time", "20"]);
+    for separator in ["", "--next"] {
+        command.args(Some(separator).filter(|word| !word.is_empty()));
+        command.args([
+            "-H",
+            "Content-Type: application/json",
+            "--data-binary",
+            &data,
+        ]);
+        command.args([
+            "-H",
+            "Expect: 100-continue",
+            "--expect100-timeout",
+            "15",
+            &url,
+        ]);
+    }
+    let ended = Program::run(&mut command);
+    let output = String::from_utf8_lossy(&ended.output);
+    assert_eq!(output.matches("\"position\"").count(), 2, "{ended:?}");
+    assert_eq!(ended.errors.matches("100 Continue").count(), 2, "{ended:?}");
+    assert!(
+        ended.errors.contains("Re-using existing connection"),
+        "{ended:?}"
+    );
+}
+
+fn notifications(daemon: &Daemon) -> String {
+    format!("http://{}/notifications", daemon.address())
+}
+
+/// Asserts that this is a status and the answer to a notification that one connection hears.
+#[track_caller]
+fn assert_acknowledged(output: &str) {
+    let answer = output
+        .strip_prefix("200 ")
+        .unwrap_or_else(|| panic!("{output}"));
+    let answer: serde_json::Value = serde_json::from_str(answer).expect("JSON");
+    assert_eq!(answer["recipients"], 1, "{output}");
+    assert!(answer["position"].is_string(), "{output}");
 }
 
 fn curl_is_told_what_to_do([curl]: [PathBuf; 1]) {

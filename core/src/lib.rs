@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod client;
 pub mod conn;
 mod decimal;
 #[cfg(feature = "deflate")]
@@ -15,6 +17,8 @@ pub mod handshake;
 #[cfg(feature = "alloc")]
 pub mod hub;
 pub mod notify;
+#[cfg(feature = "alloc")]
+pub mod server;
 mod time;
 pub mod wire;
 

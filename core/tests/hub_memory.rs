@@ -21,14 +21,14 @@ struct Server {
 }
 
 fn server() -> Server {
+    let options = Options {
+        #[cfg(feature = "deflate")]
+        compression: Some(campanile_core::deflate::Settings::server()),
+        ..Options::default()
+    };
     let sequence = Sequence::new(1);
     let watch: Watch = |_| {};
-    let hub = Hub::new(
-        &Options::default(),
-        HashKey([5, 6]),
-        sequence.position(),
-        watch,
-    );
+    let hub = Hub::new(&options, HashKey([5, 6]), sequence.position(), watch);
     Server {
         hub,
         sequence,
@@ -169,16 +169,14 @@ const MOST: i64 = 400;
 fn a_fan_out_allocates_nothing_for_each_receiver() {
     const RECEIVERS: usize = 1_000;
     let mut server = server();
-    for user in 0..RECEIVERS {
-        let id = server.open(false, if user % 2 == 0 { V1 } else { "" });
-        let everything = r#"{"sender":"client","subscriptions":[{"package":"p","page":"q"}]}"#;
-        server.give(id, &text(everything));
-    }
+    audience(&mut server, RECEIVERS);
     let publisher = server.open(true, V1);
     server.write(usize::MAX);
     let mut news = Vec::new();
     for id in 0..20 {
-        news.extend(publication("1", &id.to_string()));
+        // Some of them are compressed.
+        let data = format!("{id} ").repeat(if id % 2 == 0 { 1 } else { 500 });
+        news.extend(publication("1", &data));
     }
     // Once, so that the lists of a turn have their length.
     for round in 0..3 {
@@ -198,6 +196,20 @@ fn a_fan_out_allocates_nothing_for_each_receiver() {
 }
 
 const V1: &str = "Sec-WebSocket-Protocol: campanile.v1\r\n";
+
+/// Clients of both versions, most of which compress if the server does, with windows of all sizes.
+fn audience(server: &mut Server, receivers: usize) {
+    for user in 0..receivers {
+        let mut fields = String::from(if user % 2 == 0 { V1 } else { "" });
+        if let bits @ 8..=15 = user / 2 % 10 {
+            let window = format!("permessage-deflate; server_max_window_bits={bits}");
+            fields += &format!("Sec-WebSocket-Extensions: {window}\r\n");
+        }
+        let id = server.open(false, &fields);
+        let everything = r#"{"sender":"client","subscriptions":[{"package":"p","page":"q"}]}"#;
+        server.give(id, &text(everything));
+    }
+}
 
 #[test]
 fn what_slow_receivers_have_not_taken_is_shared_by_them() {

@@ -4,12 +4,15 @@ use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc, time::D
 
 use campanile_core::{
     Instant,
-    conn::Config,
+    conn::{Config, Data},
+    deflate::{Agreed, Deflater, Inflater, Level, Settings, WindowBits},
+    handshake::{DEFAULT_HEADERS, EMPTY_HEADER, Limits, ServerHandshake, Status},
     hub::{
         Fact, HashKey, Hub, Options, OutboxLimits, Rate, Rights, Sequence, SessionId, SlowPolicy,
         Version,
     },
     notify::ErrorCode,
+    wire::Kind,
 };
 
 use crate::{
@@ -19,8 +22,12 @@ use crate::{
 };
 
 /// Format: a byte of which the lowest bit says whether there are one or two hubs, the next whether slow
-/// consumers lose the oldest or all; then operations. A byte says which: connect (0: a classic
-/// subscriber, 1: a classic publisher, 2 and 3: the same of v1; a byte for the hub), a message (4: to
+/// consumers lose the oldest or all, the next whether the hubs compress, the next whether clients may
+/// refer to their earlier messages then, the highest four from which length on (in eights); then
+/// operations. A byte says which: connect (0: a classic subscriber, 1: a classic publisher, 2 and 3: the
+/// same of v1; a byte for the hub, whose highest bit has the client offer compression, with a window of 8
+/// bits and as many as the next three bits say for either side, and referring back if the next is set), a
+/// message (4: to
 /// subscribe, 5: to publish, 6: a chunk of text, 7: a chunk of binary data, 8: a ping with a chunk),
 /// 9: a Close, 10: a chunk that is no frame, 11: the end of what is said, 12: hand out, 13: write, 14:
 /// the transport takes only so many bytes more (two bytes), 15: it takes all, 16: it fails, 17: wait
@@ -29,7 +36,12 @@ use crate::{
 pub fn hub(data: &[u8]) {
     let mut script = Script::new(data);
     let kind = script.byte();
-    let mut world = World::new(usize::from(kind & 1) + 1, kind & 2 != 0);
+    let compression = (kind & 4 != 0).then(|| Settings {
+        receive_takeover: kind & 8 != 0,
+        threshold: usize::from(kind >> 4) * 8,
+        ..Settings::server()
+    });
+    let mut world = World::new(usize::from(kind & 1) + 1, kind & 2 != 0, compression);
     while !script.is_empty() {
         world.step(&mut script);
     }
@@ -48,6 +60,7 @@ enum Seen {
 }
 
 struct World {
+    compression: Option<Settings>,
     hubs: Vec<Hub<Watch>>,
     sequence: Sequence,
     now: Instant,
@@ -77,6 +90,9 @@ struct Session {
     id: SessionId,
     hub: usize,
     version: Version,
+    /// If both sides compress.
+    agreed: Option<Agreed>,
+    deflater: Option<Deflater>,
     may_publish: bool,
     set: Vec<Target>,
     /// What it was sent.
@@ -107,7 +123,7 @@ enum Answer {
 const EPOCH: u64 = 3;
 
 impl World {
-    fn new(hubs: usize, drops: bool) -> Self {
+    fn new(hubs: usize, drops: bool, compression: Option<Settings>) -> Self {
         let seen = Rc::new(RefCell::new(Vec::new()));
         let sequence = Sequence::new(EPOCH);
         let options = Options {
@@ -127,6 +143,7 @@ impl World {
                     SlowPolicy::Disconnect
                 },
             },
+            compression,
             ..Options::default()
         };
         let hub = |_| {
@@ -135,6 +152,7 @@ impl World {
             Hub::new(&options, HashKey([0; 2]), sequence.position(), watch)
         };
         Self {
+            compression,
             hubs: (0..hubs).map(hub).collect(),
             sequence,
             now: Instant::from_millis(1),
@@ -148,13 +166,14 @@ impl World {
     fn step(&mut self, script: &mut Script<'_>) {
         let operation = script.below(18);
         if operation < 4 || self.sessions.is_empty() {
-            let hub = script.below(self.hubs.len());
+            let choices = script.byte();
+            let hub = usize::from(choices) % self.hubs.len();
             let version = if operation & 2 == 0 {
                 Version::Classic
             } else {
                 Version::V1
             };
-            return self.connect(hub, version, operation & 1 == 1);
+            return self.connect(hub, version, operation & 1 == 1, choices);
         }
         match operation {
             12 => return self.hand_out(),
@@ -224,7 +243,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self, hub: usize, version: Version, may_publish: bool) {
+    fn connect(&mut self, hub: usize, version: Version, may_publish: bool, choices: u8) {
         let rights = Rights {
             publish: may_publish,
         };
@@ -239,7 +258,27 @@ impl World {
                 .all(|old| old.id != id && (old.is_gone || old.id.index() != id.index())),
             "a name twice"
         );
+        let protocol = match version {
+            Version::Classic => "",
+            Version::V1 => "Sec-WebSocket-Protocol: campanile.v1\r\n",
+        };
+        let offer = if choices & 0x80 == 0 {
+            String::new()
+        } else {
+            let client = client_settings(choices);
+            format!("Sec-WebSocket-Extensions: {}\r\n", client.offer().text())
+        };
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+             {protocol}{offer}\r\n"
+        );
+        let agreed = self
+            .compression
+            .and_then(|settings| answer(&settings, request.as_bytes()));
         self.sessions.push(Session {
+            agreed,
+            deflater: agreed.map(|agreed| Deflater::new(agreed.client, Level::DEFAULT)),
             id,
             hub,
             version,
@@ -259,14 +298,6 @@ impl World {
             pongs: Vec::new(),
             news: Vec::new(),
         });
-        let protocol = match version {
-            Version::Classic => "",
-            Version::V1 => "Sec-WebSocket-Protocol: campanile.v1\r\n",
-        };
-        let request = format!(
-            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
-        );
         self.give(self.sessions.len() - 1, request.as_bytes());
     }
 
@@ -284,7 +315,17 @@ impl World {
     }
 
     fn give_frame(&mut self, who: usize, opcode: u8, payload: &[u8], script: &mut Script<'_>) {
-        let mut bytes = vec![0x80 | opcode];
+        let (mut first, mut deflated) = (0x80 | opcode, Vec::new());
+        let deflater = self.sessions[who].deflater.as_mut();
+        let payload = match deflater.filter(|_| opcode < 8) {
+            None => payload,
+            Some(deflater) => {
+                deflater.deflate(payload, true, &mut deflated);
+                first |= 0x40;
+                &deflated
+            }
+        };
+        let mut bytes = vec![first];
         match u8::try_from(payload.len()) {
             Ok(len @ 0..126) => bytes.push(0x80 | len),
             _ => {
@@ -562,7 +603,7 @@ impl World {
 
     /// Whether a session was told all that it was to be told, and nothing else.
     fn check(&self, session: &Session) {
-        let mut frames = read_stream(&session.bytes);
+        let mut frames = read_stream(&session.bytes, session.agreed);
         let mut answers = session.answers.iter();
         let mut pongs = session.pongs.iter();
         let mut news = session.news.iter();
@@ -662,16 +703,65 @@ impl News {
     }
 }
 
+/// What a client wants of compression.
+fn client_settings(choices: u8) -> Settings {
+    let window = WindowBits::new(8 + (choices >> 4 & 7)).expect("8 to 15");
+    Settings {
+        send_window: window,
+        receive_window: window,
+        send_takeover: choices & 8 != 0,
+        max_ratio: u32::MAX,
+        ..Settings::client()
+    }
+}
+
+/// What a server with these settings agrees on with a client that asks like this.
+fn answer(settings: &Settings, request: &[u8]) -> Option<Agreed> {
+    let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
+    match ServerHandshake::new(Limits::DEFAULT).receive(request, &mut headers) {
+        Ok(Status::Complete { value, .. }) => settings.answer(value.extensions()),
+        _ => panic!("it is a request"),
+    }
+}
+
+/// A whole compressed message, inflated.
+fn inflate(inflater: &mut Inflater<Vec<u8>>, payload: &[u8]) -> Vec<u8> {
+    let mut data = Data {
+        kind: Kind::Text,
+        bytes: &mut payload.to_vec(),
+        first: true,
+        last: true,
+    };
+    let (mut message, mut out) = (Vec::new(), [0; 512]);
+    loop {
+        let piece = inflater.inflate(&mut data, &mut out);
+        let piece = piece.expect("it is what the client can inflate");
+        let piece = piece.expect("it ends");
+        message.extend_from_slice(piece.bytes);
+        if piece.last {
+            return message;
+        }
+    }
+}
+
 /// The frames behind the response, read naively; of one that is cut off, nothing.
-fn read_stream(bytes: &[u8]) -> VecDeque<(u8, Vec<u8>)> {
+fn read_stream(bytes: &[u8], agreed: Option<Agreed>) -> VecDeque<(u8, Vec<u8>)> {
     let mut frames = VecDeque::new();
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return frames;
     };
     assert!(bytes.starts_with(b"HTTP/1.1 101 "));
+    let head = String::from_utf8_lossy(&bytes[..end]);
+    let answer = head.split_once("Sec-WebSocket-Extensions: ");
+    let answer = answer.and_then(|(_, answer)| answer.lines().next());
+    let expected = agreed.map(|agreed| agreed.response());
+    assert_eq!(answer, expected.as_deref());
+    let settings = client_settings(0);
+    let mut inflater =
+        agreed.map(|agreed| Inflater::on_heap(agreed.server, &settings, &Config::new()));
     let mut rest = &bytes[end + 4..];
     while let [first, second, behind @ ..] = rest {
-        assert_eq!(first & 0xF0, 0x80, "a hub does not fragment");
+        assert_eq!(first & 0xB0, 0x80, "a hub does not fragment");
         let (len, behind) = match (second, behind) {
             (0..126, behind) => (usize::from(*second), behind),
             (126, [high, low, behind @ ..]) => {
@@ -683,7 +773,12 @@ fn read_stream(bytes: &[u8]) -> VecDeque<(u8, Vec<u8>)> {
         let Some((payload, behind)) = behind.split_at_checked(len) else {
             break;
         };
-        frames.push_back((first & 15, payload.to_vec()));
+        let payload = match (first & 0x40, &mut inflater) {
+            (0, _) => payload.to_vec(),
+            (_, Some(inflater)) => inflate(inflater, payload),
+            (_, None) => panic!("nothing was agreed on"),
+        };
+        frames.push_back((first & 15, payload));
         rest = behind;
     }
     frames

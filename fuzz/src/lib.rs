@@ -13,6 +13,7 @@ mod deflating_peers;
 mod envelope;
 mod handshake;
 mod head;
+mod http;
 mod hub;
 mod index;
 mod inflate;
@@ -31,6 +32,7 @@ pub use deflating_peers::deflating_peers;
 pub use envelope::envelope;
 pub use handshake::handshake;
 pub use head::head;
+pub use http::http;
 pub use hub::hub;
 pub use index::index;
 pub use inflate::inflate;
@@ -45,13 +47,14 @@ use std::{env, fs, process::ExitCode};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also that of its program and its corpus folder.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("covers", covers),
     ("deflate", deflate),
     ("deflating_peers", deflating_peers),
     ("envelope", envelope),
     ("handshake", handshake),
     ("head", head),
+    ("http", http),
     ("hub", hub),
     ("index", index),
     ("inflate", inflate),

@@ -4,11 +4,9 @@ use core::time::Duration;
 use std::io::{self, ErrorKind};
 
 use campanile_core::{
-    conn::{self, Config},
+    conn::{self, Config, Connecting},
     deflate::{Agreed, Offer},
-    handshake::{
-        self, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits, Opening, Status, WriteError,
-    },
+    handshake::{self, Opening, Response},
 };
 use smol::{
     Timer,
@@ -17,9 +15,6 @@ use smol::{
 };
 
 use crate::Stream;
-
-/// How much is read at once before the head is complete: most heads are shorter.
-const STEP: usize = 1024;
 
 /// Why a server's connection did not get past its opening handshake.
 pub type Refused = conn::Refused<io::Error>;
@@ -42,15 +37,8 @@ where
     Ok(stream.into_unread())
 }
 
-/// What a client's opening handshake led to.
-pub(crate) struct Opened {
-    /// The subprotocol that the server selected.
-    pub(crate) protocol: Option<String>,
-    /// What of the offers to compress it agreed to.
-    pub(crate) agreed: Option<Agreed>,
-    /// The bytes that came behind the response: the first ones of the WebSocket connection.
-    pub(crate) behind: Vec<u8>,
-}
+/// What a client's opening handshake led to, with what of the offers to compress was agreed to.
+pub(crate) type Opened = conn::Opened<Option<Agreed>>;
 
 /// Does a client's part on `transport`, for at most `time`; `nonce` is random, and `offers` are
 /// those in the opening.
@@ -64,8 +52,8 @@ pub(crate) async fn connect<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let (request, handshake) = write_request(opening, nonce).map_err(ConnectError::BadOpening)?;
-    let exchange = ask(transport, opening, &request, handshake, offers);
+    let connecting = Connecting::start(nonce, opening).map_err(ConnectError::BadOpening)?;
+    let exchange = exchange(transport, connecting, opening, offers);
     let timeout = async {
         Timer::after(time).await;
         Err(ConnectError::TimedOut)
@@ -73,93 +61,29 @@ where
     exchange.or(timeout).await
 }
 
-fn write_request(
-    opening: &Opening<'_>,
-    nonce: [u8; 16],
-) -> Result<(Vec<u8>, ClientHandshake), WriteError> {
-    let mut out = vec![0; STEP];
-    let mut started = ClientHandshake::start(nonce, opening, Limits::DEFAULT, &mut out);
-    if let Err(WriteError::BufferTooSmall { needed }) = started {
-        out.resize(needed, 0);
-        started = ClientHandshake::start(nonce, opening, Limits::DEFAULT, &mut out);
-    }
-    let (request, handshake) = started?;
-    let written = request.len();
-    out.truncate(written);
-    Ok((out, handshake))
-}
-
-async fn ask<T>(
+async fn exchange<T>(
     transport: &mut T,
+    mut connecting: Connecting,
     opening: &Opening<'_>,
-    request: &[u8],
-    mut handshake: ClientHandshake,
     offers: &[Offer],
 ) -> Result<Opened, ConnectError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let sent = async {
-        transport.write_all(request).await?;
+        transport.write_all(connecting.unsent()).await?;
         transport.flush().await
     };
     sent.await.map_err(ConnectError::Lost)?;
-    let judge = |received: &[u8]| judge_response(&mut handshake, opening, offers, received);
-    let read = read_until(transport, judge).await;
-    let (verdict, mut received) = read.map_err(ConnectError::Lost)?;
-    let (protocol, agreed, consumed) = verdict?;
-    received.drain(..consumed.min(received.len()));
-    Ok(Opened {
-        protocol,
-        agreed,
-        behind: received,
-    })
-}
-
-/// The subprotocol and the compression that a response selects, and its length.
-type Judged = (Option<String>, Option<Agreed>, usize);
-
-/// What these bytes select, or what is wrong with them. Not async: the header slots are too large to
-/// be kept across a wait.
-fn judge_response(
-    handshake: &mut ClientHandshake,
-    opening: &Opening<'_>,
-    offers: &[Offer],
-    received: &[u8],
-) -> Option<Result<Judged, ConnectError>> {
-    let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
-    match handshake.receive(opening, received, &mut headers) {
-        Ok(Status::Partial) => None,
-        Ok(Status::Complete { value, consumed }) => {
-            let protocol = value.protocol().map(str::to_owned);
-            let agreed = Offer::check(offers, value.extensions());
-            let opened = agreed.map(|agreed| (protocol, agreed, consumed));
-            Some(opened.map_err(ConnectError::from))
-        }
-        Err(bad) => Some(Err(bad.into())),
-    }
-}
-
-/// Reads until `judge`, who sees everything received so far, has a verdict; answers both.
-async fn read_until<T, V>(
-    transport: &mut T,
-    mut judge: impl FnMut(&[u8]) -> Option<V>,
-) -> io::Result<(V, Vec<u8>)>
-where
-    T: AsyncRead + Unpin,
-{
-    let mut received = Vec::new();
     loop {
-        let filled = received.len();
-        received.resize(filled + STEP, 0);
-        let room = received.get_mut(filled..).unwrap_or_default();
-        let count = transport.read(room).await?;
-        received.truncate(filled + count);
+        let read = transport.read(connecting.space()).await;
+        let count = read.map_err(ConnectError::Lost)?;
         if count == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
+            return Err(ConnectError::Lost(ErrorKind::UnexpectedEof.into()));
         }
-        if let Some(verdict) = judge(&received) {
-            return Ok((verdict, received));
+        let agree = |response: &Response<'_, '_>| Ok(Offer::check(offers, response.extensions())?);
+        if let Some(verdict) = connecting.received(count, opening, agree) {
+            return verdict;
         }
     }
 }

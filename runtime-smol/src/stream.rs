@@ -108,7 +108,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, M: MaskSource> Stream<T, Client<M>> {
         mut masks: M,
         config: &Config,
     ) -> Result<Self, ConnectError> {
-        let nonce = nonce(&mut masks);
+        let nonce = masks.nonce();
         let opened = opening::connect(&mut transport, opening, nonce, &[], HANDSHAKE_TIME).await?;
         let mut stream = Self::new(transport, Client(masks), config, &opened.behind);
         stream.protocol = opened.protocol;
@@ -133,12 +133,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, M: MaskSource> Stream<T, Client<M>> {
             extensions: Some(&text),
             ..*opening
         };
-        let nonce = nonce(&mut masks);
+        let nonce = masks.nonce();
         let opened =
             opening::connect(&mut transport, &opening, nonce, &[offer], HANDSHAKE_TIME).await?;
         let mut stream = Self::new(transport, Client(masks), config, &opened.behind);
         stream.protocol = opened.protocol;
-        if let Some(agreed) = opened.agreed {
+        if let Some(agreed) = opened.extensions {
             stream.conn.enable_deflate(&agreed, settings, config);
         }
         Ok(stream)
@@ -290,15 +290,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin, R: Role> Stream<T, R> {
         }
         Ok(())
     }
-}
-
-/// The random bytes of a handshake.
-fn nonce(masks: &mut impl MaskSource) -> [u8; 16] {
-    let mut nonce = [0; 16];
-    for part in nonce.as_chunks_mut().0 {
-        *part = masks.next_mask();
-    }
-    nonce
 }
 
 /// Writes, or flushes when there is nothing to write; how many bytes the transport took.

@@ -4,17 +4,13 @@ use core::time::Duration;
 use std::io::{self, ErrorKind};
 
 use campanile_core::{
-    Instant, conn,
+    Instant,
+    conn::{self, Connecting},
     deflate::{Agreed, Offer},
-    handshake::{
-        self, ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, Limits, Opening, Status, WriteError,
-    },
+    handshake::{self, Opening, Response},
 };
 
 use crate::{Transport, clock::Clock, transport};
-
-/// How much is read at once before the head is complete: most heads are shorter.
-const STEP: usize = 1024;
 
 /// Why a server's connection did not get past its opening handshake.
 pub type Refused = conn::Refused<io::Error>;
@@ -22,15 +18,8 @@ pub type Refused = conn::Refused<io::Error>;
 /// Why a client's connection did not get past its opening handshake.
 pub type ConnectError = handshake::ConnectError<io::Error>;
 
-/// What a client's opening handshake led to.
-pub(crate) struct Opened {
-    /// The subprotocol that the server selected.
-    pub(crate) protocol: Option<String>,
-    /// What of the offers to compress it agreed to.
-    pub(crate) agreed: Option<Agreed>,
-    /// The bytes that came behind the response: the first ones of the WebSocket connection.
-    pub(crate) behind: Vec<u8>,
-}
+/// What a client's opening handshake led to, with what of the offers to compress was agreed to.
+pub(crate) type Opened = conn::Opened<Option<Agreed>>;
 
 /// Does a client's part on `transport`, for at most `time`; `nonce` is random, and `offers` are
 /// those in the opening.
@@ -42,34 +31,18 @@ pub(crate) fn connect<T: Transport>(
     time: Duration,
 ) -> Result<Opened, ConnectError> {
     let mut exchange = Exchange::start(transport, time);
-    let mut out = vec![0; STEP];
-    let mut started = ClientHandshake::start(nonce, opening, Limits::DEFAULT, &mut out);
-    if let Err(WriteError::BufferTooSmall { needed }) = started {
-        out.resize(needed, 0);
-        started = ClientHandshake::start(nonce, opening, Limits::DEFAULT, &mut out);
-    }
-    let (request, mut handshake) = started.map_err(ConnectError::BadOpening)?;
-    exchange.write_all(request)?;
-    let (verdict, mut received) = exchange.read_until(|received| {
-        let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
-        match handshake.receive(opening, received, &mut headers) {
-            Ok(Status::Partial) => None,
-            Ok(Status::Complete { value, consumed }) => {
-                let protocol = value.protocol().map(str::to_owned);
-                let agreed = Offer::check(offers, value.extensions());
-                let opened = agreed.map(|agreed| (protocol, agreed, consumed));
-                Some(opened.map_err(ConnectError::from))
-            }
-            Err(bad) => Some(Err(ConnectError::from(bad))),
+    let mut connecting = Connecting::start(nonce, opening).map_err(ConnectError::BadOpening)?;
+    exchange.write_all(connecting.unsent())?;
+    loop {
+        let count = exchange.read(connecting.space())?;
+        if count == 0 {
+            return Err(ConnectError::Lost(ErrorKind::UnexpectedEof.into()));
         }
-    })?;
-    let (protocol, agreed, consumed) = verdict?;
-    received.drain(..consumed.min(received.len()));
-    Ok(Opened {
-        protocol,
-        agreed,
-        behind: received,
-    })
+        let agree = |response: &Response<'_, '_>| Ok(Offer::check(offers, response.extensions())?);
+        if let Some(verdict) = connecting.received(count, opening, agree) {
+            return verdict;
+        }
+    }
 }
 
 /// A transport during the handshake, whose time runs from when this was made.
@@ -85,26 +58,6 @@ impl<'t, T: Transport> Exchange<'t, T> {
             transport,
             clock: Clock::start(),
             time,
-        }
-    }
-
-    /// Reads until `judge`, who sees everything received so far, has a verdict; answers both.
-    fn read_until<V>(
-        &mut self,
-        mut judge: impl FnMut(&[u8]) -> Option<V>,
-    ) -> Result<(V, Vec<u8>), ConnectError> {
-        let mut received = Vec::new();
-        loop {
-            let filled = received.len();
-            received.resize(filled + STEP, 0);
-            let count = self.read(received.get_mut(filled..).unwrap_or_default())?;
-            received.truncate(filled + count);
-            if count == 0 {
-                return Err(ConnectError::Lost(ErrorKind::UnexpectedEof.into()));
-            }
-            if let Some(verdict) = judge(&received) {
-                return Ok((verdict, received));
-            }
         }
     }
 

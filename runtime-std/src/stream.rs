@@ -88,7 +88,7 @@ impl<T: Transport, M: MaskSource> Stream<T, Client<M>> {
         mut masks: M,
         config: &Config,
     ) -> Result<Self, ConnectError> {
-        let nonce = nonce(&mut masks);
+        let nonce = masks.nonce();
         let opened = opening::connect(&mut transport, opening, nonce, &[], HANDSHAKE_TIME)?;
         let mut stream = Self::new(transport, Client(masks), config, &opened.behind);
         stream.protocol = opened.protocol;
@@ -113,11 +113,11 @@ impl<T: Transport, M: MaskSource> Stream<T, Client<M>> {
             extensions: Some(&text),
             ..*opening
         };
-        let nonce = nonce(&mut masks);
+        let nonce = masks.nonce();
         let opened = opening::connect(&mut transport, &opening, nonce, &[offer], HANDSHAKE_TIME)?;
         let mut stream = Self::new(transport, Client(masks), config, &opened.behind);
         stream.protocol = opened.protocol;
-        if let Some(agreed) = opened.agreed {
+        if let Some(agreed) = opened.extensions {
             stream.conn.enable_deflate(&agreed, settings, config);
         }
         Ok(stream)
@@ -241,13 +241,4 @@ impl<T: Transport, R: Role> Stream<T, R> {
         }
         Ok(())
     }
-}
-
-/// The random bytes of a handshake.
-fn nonce(masks: &mut impl MaskSource) -> [u8; 16] {
-    let mut nonce = [0; 16];
-    for part in nonce.as_chunks_mut().0 {
-        *part = masks.next_mask();
-    }
-    nonce
 }

@@ -77,7 +77,8 @@ pub(crate) fn write<T: Transport>(
     }
 }
 
-fn in_time(result: io::Result<usize>) -> io::Result<Option<usize>> {
+/// `None`: nothing happened in the time that there was, or not yet.
+pub(crate) fn in_time(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(count) => Ok(Some(count)),
         // Which of the first two a timeout is depends on the system.

@@ -54,6 +54,14 @@ pub(crate) enum Command {
     #[command(after_help = crate::bench::EXAMPLES)]
     Bench(crate::bench::BenchArguments),
 
+    /// Subscribe, and print the notifications as they come
+    #[command(after_help = crate::client::SUBSCRIBE_EXAMPLES)]
+    Subscribe(crate::client::SubscribeArguments),
+
+    /// Publish notifications, and tell where each is and who hears it
+    #[command(after_help = crate::client::PUBLISH_EXAMPLES)]
+    Publish(crate::client::PublishArguments),
+
     /// Print a script that completes this program's commands and options in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -98,6 +106,8 @@ Examples:
   campanile check --defaults >my.toml   write a configuration file to start from
   campanile --config my.toml            serve as the file says
   campanile explain --help              find out why a client hears something or does not
+  campanile subscribe --help            hear notifications in a terminal
+  campanile publish --help              publish some
   campanile bench --help                measure a server under load
 
 Each option can also be an environment variable or a setting of the configuration file, in this order

@@ -5,6 +5,7 @@ mod attend;
 mod bench;
 mod check;
 mod cli;
+mod client;
 mod config;
 mod descriptors;
 mod explain;
@@ -12,6 +13,7 @@ mod log;
 #[cfg(test)]
 mod page;
 mod reload;
+mod stop;
 
 use std::{
     io::{self, Write as _},
@@ -20,13 +22,12 @@ use std::{
     sync::Arc,
 };
 
-use campanile_smol::server::{self, Counters, Fact, Options};
+use campanile_core::server::{Counters, Fact, Options};
 use clap::Parser as _;
 
 use admin::Admin;
-use attend::Signals;
 use cli::{Arguments, Command};
-use config::{Effective, Flags, Sources};
+use config::{Effective, Flags, Runtime, Sources};
 use log::Log;
 use reload::Live;
 
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Completions { shell }) => print(&cli::completions(shell)),
+        Some(Command::Subscribe(arguments)) => client::subscribe(&arguments),
+        Some(Command::Publish(arguments)) => client::publish(&arguments),
     }
 }
 
@@ -96,14 +99,15 @@ const BACKLOG: i32 = 4096;
 /// Serves until it is told to end; the error is a line for the person who started the server.
 fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), String> {
     let configuration = effective.configuration();
-    let (address, options) = (configuration.listen, configuration.server);
+    let (address, runtime) = (configuration.listen, configuration.runtime);
+    let options = configuration.options();
     let listener = TcpListener::bind(address)
         .map_err(|error| refusal_to_listen(address, &error, "--listen"))?;
     // Where that is refused, what `bind` asked for stands.
     let _ = rustix::net::listen(&listener, BACKLOG);
     let local = listener.local_addr().unwrap_or(address);
     descriptors::raise_limit();
-    let signals = Signals::take().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let signals = attend::signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let admin = Admin::bind(&effective, &log)?;
     log.listening(local, options.publishers);
     announce(local, &options);
@@ -115,18 +119,30 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
             log.record(fact);
         }
     };
-    let served = server::serve(listener, options, observer, |control| {
+    let live = Live {
+        sources,
+        effective,
+        log: Arc::clone(&log),
+    };
+    let show = |readings: admin::Show| {
         if let Some(admin) = admin {
-            admin.start(&control, &counters, &log);
+            admin.start(readings, &counters, &log);
         }
-        let live = Live {
-            sources,
-            effective,
-            control,
-            log: Arc::clone(&log),
-        };
-        attend::attend(signals, live, Arc::clone(&log))
-    });
+    };
+    let served = match runtime {
+        Runtime::Smol => campanile_smol::server::serve(listener, options, observer, |control| {
+            let shown = control.clone();
+            show(Arc::new(move || (shown.readings(), shown.shards())));
+            attend::attend(signals, live, move |options| control.reconfigure(options))
+        }),
+        Runtime::Std => campanile_std::server::serve(listener, options, observer, |control| {
+            let meter = control.meter();
+            show(Arc::new(move || (meter.read(), 1)));
+            smol::block_on(attend::attend(signals, live, |options| {
+                control.reconfigure(options)
+            }));
+        }),
+    };
     log.sum_up(&counters);
     served.map_err(|error| format!("cannot serve on {local}: {error}"))
 }

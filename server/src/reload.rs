@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile_smol::server::Control;
+use campanile_core::server::Options;
 
 use crate::{
     config::{Applies, Effective, Sources},
@@ -15,18 +15,17 @@ pub(crate) struct Live {
     pub(crate) sources: Sources,
     /// What is in force.
     pub(crate) effective: Effective,
-    pub(crate) control: Control,
     pub(crate) log: Arc<Log>,
 }
 
 impl Live {
-    /// Reads everything again, and puts in force what can change. If anything is wrong, nothing
-    /// changes.
-    pub(crate) async fn reload(&mut self) {
+    /// Reads everything again, and puts in force what can change: the log's own options, and others by
+    /// `reconfigure`. If anything is wrong, nothing changes.
+    pub(crate) async fn reload(&mut self, reconfigure: &impl Fn(Options)) {
         let sources = self.sources.clone();
         // Elsewhere: a disk may be slow, and this thread serves connections.
         match smol::unblock(move || sources.load()).await {
-            Ok(wanted) => self.adopt(wanted),
+            Ok(wanted) => self.adopt(wanted, reconfigure),
             Err(problems) => {
                 for problem in problems {
                     self.log.not_reloaded(&problem);
@@ -35,11 +34,11 @@ impl Live {
         }
     }
 
-    fn adopt(&mut self, wanted: Effective) {
+    fn adopt(&mut self, wanted: Effective, reconfigure: &impl Fn(Options)) {
         let before = self.effective.configuration().log;
         let changes = self.effective.adopt(wanted);
         let now = self.effective.configuration();
-        self.control.reconfigure(now.server);
+        reconfigure(now.options());
         // With the one of both levels that tells more, for who waits for what follows.
         let louder = before.level.max(now.log.level);
         self.log.reconfigure(&crate::log::Options {

@@ -1,6 +1,7 @@
 // The npm package ws with compression, as an echo server and as a client of one.
 //
 //     node deflate.cjs client URL TAKEOVER WINDOW    talk, and hear all of it back
+//     node deflate.cjs daemon URL TAKEOVER WINDOW    the same by way of notifications to itself
 //     node deflate.cjs server TAKEOVER WINDOW        echo; prints the port, leaves when its input ends
 //
 // TAKEOVER is true or false, for both directions; WINDOW is 9 to 15, for both directions. The client
@@ -35,6 +36,35 @@ if (role === "server") {
     socket.on("message", (bytes, binary) => socket.send(bytes, { binary }));
   });
   process.stdin.on("end", () => process.exit()).resume();
+} else if (role === "daemon") {
+  const socket = new WebSocket(rest[0], ["campanile.v1"], { perMessageDeflate });
+  const sent = messages().map((message) =>
+    JSON.stringify({ sender: "server", notification: { package: "p", page: "q", data: message.toString() } }),
+  );
+  let heard = 0;
+  let bytes = 0;
+  socket.on("open", () => {
+    socket.send('{"sender":"client","subscriptions":[{"package":"p","page":"q"}]}');
+    for (const message of sent) {
+      bytes += Buffer.byteLength(message);
+      socket.send(message);
+    }
+  });
+  socket.on("message", (text) => {
+    const { position, notification } = JSON.parse(text);
+    if (!notification) return;
+    if (text.toString() !== `{"position":"${position}",${sent[heard++].slice(1)}`) {
+      console.error(`notification ${heard} came back otherwise`);
+      process.exit(1);
+    }
+    if (heard === sent.length) {
+      const { bytesWritten, bytesRead } = socket._socket;
+      console.log(bytes, bytesWritten, bytesRead, JSON.stringify(socket._extensions["permessage-deflate"].params));
+      socket.close(1000);
+    }
+  });
+  socket.on("close", (code) => process.exit(code === 1000 && heard === sent.length ? 0 : 1));
+  socket.on("error", (error) => console.error(error.message));
 } else {
   const socket = new WebSocket(rest[0], { perMessageDeflate });
   const sent = messages();

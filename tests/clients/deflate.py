@@ -1,12 +1,14 @@
 """The Python package websockets with compression, as an echo server and as a client of one.
 
     python deflate.py client URL TAKEOVER WINDOW    talk, and hear all of it back
+    python deflate.py daemon URL TAKEOVER WINDOW    the same by way of notifications to itself
     python deflate.py server TAKEOVER WINDOW        echo; prints the port, leaves when its input ends
 
 TAKEOVER is true or false, for both directions; WINDOW is 9 to 15, for both directions.
 """
 
 import asyncio
+import json
 import sys
 
 from websockets.asyncio.client import connect
@@ -37,6 +39,20 @@ async def client(url, options):
         assert await socket.recv() == "fragments"
 
 
+async def daemon(url, options):
+    extension = ClientPerMessageDeflateFactory(**options)
+    async with connect(url, extensions=[extension], compression=None, subprotocols=["campanile.v1"]) as socket:
+        print(socket.response.headers.get("Sec-WebSocket-Extensions"), flush=True)
+        await socket.send('{"sender":"client","subscriptions":[{"package":"p","page":"q"}]}')
+        for message in messages():
+            news = {"package": "p", "page": "q", "data": str(message)}
+            sent = json.dumps({"sender": "server", "notification": news}, ensure_ascii=False)
+            await socket.send(sent)
+            while "notification" not in (heard := json.loads(text := await socket.recv())):
+                pass
+            assert text == f'{{"position":"{heard["position"]}",{sent[1:]}'
+
+
 async def server(options):
     async def echo(socket):
         async for message in socket:
@@ -56,4 +72,7 @@ options = {
     "server_max_window_bits": window,
     "client_max_window_bits": window,
 }
-asyncio.run(client(arguments[0], options) if role == "client" else server(options))
+if role == "server":
+    asyncio.run(server(options))
+else:
+    asyncio.run((client if role == "client" else daemon)(arguments[0], options))

@@ -23,6 +23,9 @@ main() {
 install_system_packages() {
     packages=
     need php php-cli
+    if ! php -r 'exit((int) !extension_loaded("curl"));' 2>/dev/null; then
+        packages="$packages php-curl"
+    fi
     need curl curl
     need prometheus prometheus
     need ip iproute2

@@ -4,18 +4,23 @@
 mod bad_handshake;
 mod bad_input;
 mod benching;
+mod clients;
 mod command_line;
+mod compression;
 mod configuring;
 mod draining;
 mod explaining;
 mod faults;
+mod http;
 mod keep_alive;
 mod limits;
 mod logging;
 mod many;
 mod metrics;
 mod publishing;
+mod runtimes;
 mod v1;
+mod verbs;
 
 use campanile_tests::{Daemon, Wire};
 

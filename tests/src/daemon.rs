@@ -50,6 +50,14 @@ impl Daemon {
         (daemon, address)
     }
 
+    /// Starts the daemon on a free port with further `arguments`, on this `runtime` whatever
+    /// `$CAMPANILE_RUNTIME` says.
+    #[track_caller]
+    pub fn on(runtime: &str, arguments: &[&str]) -> Self {
+        let mut command = Self::command(&["--listen", "127.0.0.1:0", "--runtime", runtime]);
+        Self::from_command(command.args(arguments))
+    }
+
     /// Starts the daemon by a command line of the caller's and waits until it is ready. Its log is text,
     /// and it has no admin address, unless `command` says otherwise.
     #[track_caller]
@@ -75,7 +83,8 @@ impl Daemon {
         }
     }
 
-    /// The daemon's command line with these `arguments`, in an environment that says nothing to it.
+    /// The daemon's command line with these `arguments`, in an environment that says nothing to it but
+    /// the runtime.
     #[track_caller]
     #[must_use]
     pub fn command(arguments: &[&str]) -> Command {
@@ -91,11 +100,20 @@ impl Daemon {
     pub fn binary() -> &'static Path {
         static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
         let binary = BINARY.get_or_init(|| {
-            env::var_os("CAMPANILE_BIN").map_or_else(build, |path| Some(path.into()))
+            env::var_os("CAMPANILE_BIN").map_or_else(
+                || build("campanile", &[], "campanile"),
+                |path| Some(path.into()),
+            )
         });
         binary
             .as_ref()
             .expect("cargo builds the daemon (what it says is above), or CAMPANILE_BIN names it")
+    }
+
+    /// The executable of an example, which cargo builds in the same way.
+    #[track_caller]
+    pub fn example(package: &str, name: &str) -> PathBuf {
+        build(package, &["--example", name], name).expect("cargo builds it (what it says is above)")
     }
 
     /// The IPv4 loopback address with the daemon's port.
@@ -166,6 +184,14 @@ impl Daemon {
             .and_then(|text| text.parse().ok())
             .expect("a number");
         (descriptors, kilobytes * 1024)
+    }
+
+    /// How many threads the process has.
+    #[track_caller]
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.program.id()));
+        tasks.expect("it runs").count()
     }
 
     /// A v1 session after its opening handshake.
@@ -242,7 +268,9 @@ fn hide_environment(command: &mut Command) {
         .collect();
     for (name, _) in env::vars_os() {
         let is_ours = name.as_encoded_bytes().starts_with(b"CAMPANILE_");
-        if is_ours && !own.contains(&name) {
+        // This one is for the tests and the daemon: all of them run on another runtime then.
+        let is_meant = name == "CAMPANILE_RUNTIME";
+        if is_ours && !is_meant && !own.contains(&name) {
             command.env_remove(name);
         }
     }
@@ -256,7 +284,7 @@ fn port_in(ready_line: &str) -> Option<u16> {
 
 /// The executable that cargo builds; `None` when it does not, or when the test does not run from a
 /// target folder of cargo's.
-fn build() -> Option<PathBuf> {
+fn build(package: &str, what: &[&str], name: &str) -> Option<PathBuf> {
     let executable = env::current_exe().ok()?;
     // Cargo marks the root of its target folder; between it and `deps/` there is the profile, and
     // before that the target triple when one was asked for.
@@ -272,10 +300,11 @@ fn build() -> Option<PathBuf> {
         .args([
             "build",
             "--package",
-            "campanile",
+            package,
             "--message-format",
             "json-render-diagnostics",
         ])
+        .args(what)
         .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .stderr(Stdio::inherit())
@@ -284,8 +313,6 @@ fn build() -> Option<PathBuf> {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find(|message| {
-            message["target"]["name"] == "campanile" && message["executable"].is_string()
-        })
+        .find(|message| message["target"]["name"] == name && message["executable"].is_string())
         .and_then(|message| message["executable"].as_str().map(PathBuf::from))
 }

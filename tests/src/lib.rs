@@ -14,6 +14,7 @@
 extern crate alloc;
 
 mod daemon;
+pub mod messages;
 mod process;
 pub mod tools;
 mod wire;

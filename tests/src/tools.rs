@@ -50,6 +50,22 @@ pub fn program(name: &str) -> Found {
         .ok_or_else(|| format!("{name} is not in PATH"))
 }
 
+/// PHP, given that it has this extension.
+///
+/// # Errors
+/// When either is missing.
+pub fn php_with(extension: &str) -> Found {
+    let php = program("php")?;
+    let modules = Command::new(&php).arg("-m").output();
+    let modules = modules.map(|output| output.stdout).unwrap_or_default();
+    let modules = String::from_utf8_lossy(&modules);
+    if modules.lines().any(|module| module == extension) {
+        Ok(php)
+    } else {
+        Err(format!("PHP has no extension {extension}"))
+    }
+}
+
 /// Node, given that this npm package is installed.
 ///
 /// # Errors

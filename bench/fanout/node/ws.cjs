@@ -1,7 +1,9 @@
 // A hub on npm ws, as its documentation suggests one: a Set of sockets for each topic, JSON.parse, and
 // `send` with the publisher's bytes.
 //
-// Where that is better than the usual: no compression; receivers are corked for the rest of the tick, so
+//     node ws.cjs HOST:PORT [deflate]    deflate: with compression, for whoever asks for it
+//
+// Where that is better than the usual: no compression unless asked for; receivers are corked for the rest of the tick, so
 // that what a publisher sent together goes to each of them in one writev.
 'use strict';
 
@@ -75,7 +77,8 @@ const server = new WebSocketServer({
   port: Number(port),
   backlog: 4096,
   clientTracking: false,
-  perMessageDeflate: false,
+  // As its documentation has it; the threshold is Campanile's.
+  perMessageDeflate: process.argv[3] === 'deflate' && { threshold: 512 },
   handleProtocols: (offered) => offered.has(V1) && V1,
 });
 

@@ -9,6 +9,8 @@ mod assemble;
 #[cfg(feature = "alloc")]
 mod buffered;
 mod config;
+#[cfg(feature = "alloc")]
+mod connecting;
 mod error;
 mod event;
 #[cfg(feature = "alloc")]
@@ -31,6 +33,8 @@ pub use assemble::{Assembler, Message, Store, StoreFull};
 #[cfg(feature = "alloc")]
 pub use buffered::{BUFFER, Buffered};
 pub use config::Config;
+#[cfg(feature = "alloc")]
+pub use connecting::{Connecting, Opened};
 pub use error::{SendError, Violation};
 pub use event::{CloseCause, Data, Event, Transmit};
 #[cfg(feature = "alloc")]

@@ -96,13 +96,16 @@ pub(crate) struct Opening<R> {
     pub(super) config: Config,
     /// Whether to compress, and how.
     #[cfg(feature = "deflate")]
-    pub(super) deflate: Option<Settings>,
+    pub(crate) deflate: Option<Settings>,
     #[cfg(feature = "deflate")]
-    pub(super) agreed: Option<Agreed>,
+    pub(crate) agreed: Option<Agreed>,
     handshake: ServerHandshake,
     limits: Limits,
     buffer: Vec<u8>,
     filled: usize,
+    /// How many of the received bytes begin with a request that is valid and no upgrade, once that
+    /// is known.
+    plain: usize,
     understood: bool,
     stage: Stage,
 }
@@ -140,6 +143,7 @@ impl<R> Opening<R> {
             limits,
             buffer: Vec::new(),
             filled: 0,
+            plain: 0,
             understood: true,
             stage: Stage::Reading(now.after(time)),
         }
@@ -244,9 +248,37 @@ impl<R> Opening<R> {
             Answer::Refused { bad, response } => (OpeningError::BadRequest(bad), response),
             Answer::Declined { status, response } => (OpeningError::Declined(status), response),
         };
+        if let OpeningError::BadRequest(BadRequest::NotUpgrade | BadRequest::NotUpgradeHead) = error
+        {
+            self.plain = self.filled;
+        }
         self.filled = 0;
         self.stage = Stage::Lingering(error, now.after(LINGER_TIME), LINGER_BYTES);
         Some((response, None))
+    }
+
+    /// Everything that was received, if it begins with a request that is valid and no upgrade; asked
+    /// right behind the [`answer`](Self::answer).
+    pub(crate) fn plain_request(&self) -> &[u8] {
+        self.buffer.get(..self.plain).unwrap_or_default()
+    }
+
+    /// Whether nothing was received yet.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        self.filled == 0 && matches!(self.stage, Stage::Reading(_))
+    }
+
+    /// The request is to be complete by `until`, whatever was said before.
+    pub(crate) const fn set_deadline(&mut self, until: Instant) {
+        if let Stage::Reading(_) = self.stage {
+            self.stage = Stage::Reading(until);
+        }
+    }
+
+    /// Nothing more is heard; the client may read why.
+    pub(crate) fn linger(&mut self, error: OpeningError, now: Instant) {
+        self.filled = 0;
+        self.stage = Stage::Lingering(error, now.after(LINGER_TIME), LINGER_BYTES);
     }
 
     pub(crate) const fn is_over(&self) -> bool {

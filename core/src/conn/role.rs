@@ -38,6 +38,15 @@ pub trait MaskSource {
     /// A fresh key: asked for once a frame, control frames included, and for a frame that then does
     /// not fit its buffer.
     fn next_mask(&mut self) -> [u8; 4];
+
+    /// The 16 random bytes of an opening handshake (section 4.1, item 7), in four keys.
+    fn nonce(&mut self) -> [u8; 16] {
+        let mut nonce = [0; 16];
+        for part in nonce.as_chunks_mut().0 {
+            *part = self.next_mask();
+        }
+        nonce
+    }
 }
 
 impl<F: FnMut() -> [u8; 4]> MaskSource for F {

@@ -13,7 +13,8 @@
 //!   [`encode_deflated`](crate::conn::Connection::encode_deflated), and whole frames for many
 //!   receivers.
 //!
-//! `conn::Buffered` (feature `alloc`) does all of it for a connection with buffers.
+//! `conn::Buffered` (feature `alloc`) does all of it for a connection with buffers, and `hub::Hub` for its
+//! sessions, with one compressor for all who have the same window.
 //!
 //! Without a heap, a compressed message goes through a buffer like any other:
 //!

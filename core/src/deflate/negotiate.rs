@@ -120,7 +120,8 @@ impl Settings {
         }
     }
 
-    fn accept(&self, offer: &Offer) -> Option<Agreed> {
+    /// Its answer to one offer.
+    pub(crate) fn accept(&self, offer: &Offer) -> Option<Agreed> {
         let (client_window, names_client_window) = match offer.client_max_window_bits {
             // It cannot be asked for a smaller one (section 7.1.2.2).
             ClientWindow::Absent if self.receive_window < WindowBits::MAX => return None,

@@ -258,6 +258,13 @@ impl<'h, 'b> Response<'h, 'b> {
                 let versions = fields.text("Sec-WebSocket-Version");
                 return Err(BadResponse::UpgradeRequired { versions });
             }
+            429 | 503 => {
+                let retry_after = fields.text("Retry-After");
+                return Err(BadResponse::Busy {
+                    status,
+                    retry_after,
+                });
+            }
             _ => return Err(BadResponse::Status(status)),
         }
         // RFC 6455, section 4.2.2, item 5.1.

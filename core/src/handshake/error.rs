@@ -232,6 +232,13 @@ pub enum BadResponse<'b> {
         /// The first `Sec-WebSocket-Version` field: the versions the server speaks.
         versions: Option<&'b str>,
     },
+    /// Status 429 or 503: not now.
+    Busy {
+        /// The status.
+        status: u16,
+        /// The first `Retry-After` field (RFC 9110, section 10.2.3): seconds, or a date.
+        retry_after: Option<&'b str>,
+    },
     /// Any other status than 101, interim ones included (RFC 6455, section 4.1).
     Status(u16),
     /// Status 101 in HTTP/1.0, which has no upgrades (RFC 6455, section 4.2.2, item 5.1).
@@ -258,7 +265,9 @@ impl<'b> BadResponse<'b> {
     #[must_use]
     pub const fn status(self) -> Option<u16> {
         match self {
-            Self::Redirect { status, .. } | Self::Status(status) => Some(status),
+            Self::Redirect { status, .. } | Self::Busy { status, .. } | Self::Status(status) => {
+                Some(status)
+            }
             Self::Unauthorized { .. } => Some(401),
             Self::UpgradeRequired { .. } => Some(426),
             Self::NotHttp
@@ -277,7 +286,8 @@ impl<'b> BadResponse<'b> {
     }
 
     /// What the server adds to its refusal, in its own words: where to go instead for a redirect
-    /// (3xx), which credentials it wants (401), which versions it speaks (426).
+    /// (3xx), which credentials it wants (401), which versions it speaks (426), when to come again (429
+    /// and 503).
     #[must_use]
     pub const fn detail(self) -> Option<&'b str> {
         match self {
@@ -285,7 +295,11 @@ impl<'b> BadResponse<'b> {
                 location: detail, ..
             }
             | Self::Unauthorized { challenge: detail }
-            | Self::UpgradeRequired { versions: detail } => detail,
+            | Self::UpgradeRequired { versions: detail }
+            | Self::Busy {
+                retry_after: detail,
+                ..
+            } => detail,
             Self::Status(_)
             | Self::NotHttp
             | Self::BareLineFeed
@@ -343,6 +357,19 @@ impl fmt::Display for BadResponse<'_> {
                  the Upgrade header: check the proxy; versions the server names",
                 Some(versions),
             ),
+            Self::Busy {
+                status,
+                retry_after,
+            } => {
+                write!(
+                    f,
+                    "The server takes no more connections now (HTTP status {status}): try again later"
+                )?;
+                return match retry_after {
+                    Some(when) => write!(f, "; it says when, in seconds or by a date: {when}"),
+                    None => Ok(()),
+                };
+            }
             Self::Status(status) => {
                 return write!(
                     f,

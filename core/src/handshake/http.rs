@@ -129,15 +129,15 @@ impl Scanner {
 /// The header fields of a parsed head. Names compare without regard to case (RFC 9110, section
 /// 5.1).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'h, 'b>(pub(super) &'h [Header<'b>]);
+pub(crate) struct Fields<'h, 'b>(pub(crate) &'h [Header<'b>]);
 
 /// A field that must not be repeated is there more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Repeated;
+pub(crate) struct Repeated;
 
 impl<'h, 'b> Fields<'h, 'b> {
     /// The values of every field of this name, in order, without white space around them.
-    pub(super) fn all<'n>(
+    pub(crate) fn all<'n>(
         self,
         name: &'n str,
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
@@ -148,7 +148,7 @@ impl<'h, 'b> Fields<'h, 'b> {
     }
 
     /// The value of the field of this name, which may be there once.
-    pub(super) fn single(self, name: &str) -> Result<Option<&'b [u8]>, Repeated> {
+    pub(crate) fn single(self, name: &str) -> Result<Option<&'b [u8]>, Repeated> {
         let mut values = self.all(name);
         let first = values.next();
         match values.next() {
@@ -165,7 +165,7 @@ impl<'h, 'b> Fields<'h, 'b> {
 
     /// The elements of a comma-separated list, which may be spread over several fields (RFC 9110,
     /// sections 5.3 and 5.6.1). Empty elements are left out, as 5.6.1.2 demands.
-    pub(super) fn elements<'n>(
+    pub(crate) fn elements<'n>(
         self,
         name: &'n str,
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
@@ -188,7 +188,7 @@ impl<'h, 'b> Fields<'h, 'b> {
     }
 
     /// Whether the list of this name has `token`, without regard to case.
-    pub(super) fn lists(self, name: &str, token: &str) -> bool {
+    pub(crate) fn lists(self, name: &str, token: &str) -> bool {
         self.elements(name)
             .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
@@ -288,7 +288,7 @@ fn trim_ows(input: &[u8]) -> &[u8] {
     trimmed
 }
 
-pub(super) fn is_token_byte(byte: &u8) -> bool {
+pub(crate) fn is_token_byte(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }

@@ -63,7 +63,11 @@ pub use client::{ClientHandshake, Opening, Response};
 pub use connect_error::ConnectError;
 pub use error::{Argument, BadRequest, BadResponse, WriteError};
 pub use extensions::{Extension, Parameter, ParameterValue};
+#[cfg(feature = "alloc")]
+pub(crate) use http::{Fields, is_token_byte};
 pub use httparse::{EMPTY_HEADER, Header};
+#[cfg(feature = "alloc")]
+pub(crate) use server::split_target;
 pub use server::{Refusal, Reply, Request, ServerHandshake, accept, refuse, reject};
 pub use subprotocols::{MAX_SUBPROTOCOLS, Subprotocol};
 

@@ -416,7 +416,7 @@ fn is_zero(length: &[u8]) -> bool {
 
 /// The host and resource name of a request target (RFC 9112, section 3.2): a path, or an absolute
 /// URI, whose host then counts instead of the `Host` field.
-fn split_target<'b>(target: &'b str, host: &'b str) -> Option<(&'b str, &'b str)> {
+pub(crate) fn split_target<'b>(target: &'b str, host: &'b str) -> Option<(&'b str, &'b str)> {
     if !http::is_target(target) {
         return None;
     }

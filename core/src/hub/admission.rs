@@ -85,6 +85,8 @@ impl core::error::Error for TurnedAway {}
 pub struct Admission {
     limits: AdmissionLimits,
     open: usize,
+    /// Declined connections that are being told why.
+    declined: usize,
     /// Loopback addresses are not in it.
     by_address: HashMap<IpAddr, usize, Keyed>,
 }
@@ -103,12 +105,17 @@ impl BuildHasher for Keyed {
 }
 
 impl Admission {
+    /// Most of the declined connections that may be reading why at a time. A flood of them must not take
+    /// the descriptors that the limit was to spare.
+    pub const DECLINED: usize = 64;
+
     /// Nobody is in. Addresses are hashed with a secret key.
     #[must_use]
     pub fn new(limits: AdmissionLimits, key: HashKey) -> Self {
         Self {
             limits,
             open: 0,
+            declined: 0,
             by_address: HashMap::with_hasher(Keyed(key)),
         }
     }
@@ -159,6 +166,23 @@ impl Admission {
         {
             self.by_address.shrink_to_fit();
         }
+    }
+
+    /// Counts a connection that could not [enter](Self::enter), to be told why, which is to
+    /// [go](Self::declined_goes) again. `false`: it is to be dropped at once, since
+    /// [so many](Self::DECLINED) are being told already.
+    #[must_use]
+    pub const fn decline(&mut self) -> bool {
+        let has_room = self.declined < Self::DECLINED;
+        if has_room {
+            self.declined = self.declined.saturating_add(1);
+        }
+        has_room
+    }
+
+    /// A connection that was [declined](Self::decline) is over.
+    pub const fn declined_goes(&mut self) {
+        self.declined = self.declined.saturating_sub(1);
     }
 
     /// How many are in.
@@ -214,6 +238,19 @@ mod tests {
             assert_eq!(admission.enter(ip("127.0.0.1")), Ok(()));
             assert_eq!(admission.enter(ip("::1")), Ok(()));
         }
+    }
+
+    #[test]
+    fn few_declined_connections_are_told_why_at_a_time() {
+        let mut admission = admission(1, 0);
+        for _ in 0..Admission::DECLINED {
+            assert!(admission.decline());
+        }
+        assert!(!admission.decline());
+        admission.declined_goes();
+        assert!(admission.decline());
+        assert!(!admission.decline());
+        assert_eq!(admission.open(), 0);
     }
 
     /// Someone enters or leaves, or the limits change.

@@ -1,9 +1,10 @@
 //! Publications from their publishers to everybody.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::ops::Range;
 
-use super::{Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, session::Answer};
+use super::{
+    Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, form::Forms, session::Answer,
+};
 use crate::{
     Instant,
     conn::Input,
@@ -64,18 +65,15 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             None
         };
         let mut later = own.unwrap_or_default().into_iter().peekable();
-        let classic = self.turn.share(&placed.classic);
-        let v1 = self.turn.share(&placed.v1);
-        // For v1 sessions where the hub of the publisher has none.
-        let mut late = None::<(u32, Vec<u8>)>;
+        let mut forms = Forms::new(placed, &mut self.turn);
         let publications = placed.publications();
         for (at, publication) in publications.iter().enumerate() {
             while let Some(next) = later.next_if(|next| next.behind <= at) {
                 self.subscribe_later(&next, now);
             }
             let notification = placed.notification(publication);
-            let classic_frame = narrow(&publication.classic);
-            let mut v1_frame = (v1, narrow(&publication.v1));
+            // Most receivers have the form of the one before.
+            let (mut form, mut place) = forms.begin(at, publication);
             let mut count: u64 = 0;
             for &index in self.index.recipients(&notification) {
                 let Some(receiver) = self.receivers.get_mut(index as usize) else {
@@ -84,18 +82,17 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 if !receiver.hears {
                     continue;
                 }
-                if receiver.v1 {
-                    if v1_frame.1.is_empty() {
-                        let (segment, frames) =
-                            late.get_or_insert_with(|| (self.turn.reserve(), Vec::new()));
-                        v1_frame = (*segment, narrow(&placed.append_v1(at, frames)));
-                    }
-                    let (segment, frame) = v1_frame.clone();
-                    self.turn.add(&mut receiver.due, segment, frame);
-                } else {
-                    self.turn
-                        .add(&mut receiver.due, classic, classic_frame.clone());
+                if receiver.form != form {
+                    form = receiver.form;
+                    place = forms.place(
+                        form,
+                        &mut self.turn,
+                        #[cfg(feature = "deflate")]
+                        &mut self.compression,
+                    );
                 }
+                self.turn
+                    .add(&mut receiver.due, place.segment, place.frame());
                 receiver.enlist(index, &mut self.dirty, &mut self.filling);
                 count = count.saturating_add(1);
             }
@@ -108,9 +105,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         for next in later {
             self.subscribe_later(&next, now);
         }
-        if let Some((segment, frames)) = late {
-            self.turn.fill(segment, frames);
-        }
+        forms.finish(&mut self.turn);
     }
 
     /// Tells the publishers of a batch of this hub's that every hub has delivered it: `heard` is, for
@@ -148,7 +143,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     /// Says what need not wait any longer.
-    fn answer_what_waited(&mut self, index: u32, now: Instant) {
+    pub(super) fn answer_what_waited(&mut self, index: u32, now: Instant) {
         loop {
             let Some(session) = self.session_mut(index) else {
                 return;
@@ -189,10 +184,4 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
         self.answer_what_waited(index, now);
     }
-}
-
-/// No batch has 4 GiB; what is beyond would be found to be nothing.
-fn narrow(range: &Range<usize>) -> Range<u32> {
-    let [start, end] = [range.start, range.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
-    start..end
 }

@@ -30,6 +30,18 @@ pub enum Fact<'a> {
         /// Why.
         error: OpeningError,
     },
+    /// An HTTP request that is no upgrade has its answer (the protocol, section 8). What it published is
+    /// a fact of its own, and so is a message in it that is refused.
+    Requested {
+        /// Which connection.
+        connection: u64,
+        /// Where it comes from.
+        peer: SocketAddr,
+        /// The method and the path, without a query. Nothing in it is to be trusted.
+        request: &'a str,
+        /// The status of the answer.
+        status: u16,
+    },
     /// A connection has a new set of subscriptions.
     Subscribed {
         /// Which connection.

@@ -2,16 +2,22 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "deflate")]
+use super::compression::Class;
 use super::{
-    Batch, Ending, Fact, Hub, SessionId, Version,
+    Batch, Ending, Fact, Hub, SessionId, TOO_EARLY, Version,
     deliver::Later,
     ending::last_words,
+    form::Form,
+    http::{self, Order},
     rate::Flow,
     session::{Answer, Doorway, Stage},
 };
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreed;
 use crate::{
     Instant,
-    conn::{Connection, Data, Event, Input, Prepared, Server, Violation},
+    conn::{Connection, Data, Event, Input, Message, Prepared, Server, Violation},
     handshake::{RESPONSE_BYTES, Reply as Terms, Verdict},
     notify::{self, ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply, Subscriptions},
     wire::{Kind, MAX_HEAD},
@@ -48,14 +54,18 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(index) = self.find(id) else {
             return len;
         };
-        let is_opening = self
-            .session(index)
-            .is_some_and(|session| matches!(session.stage, Stage::Opening(_)));
-        let taken = if is_opening {
-            self.open(index, bytes, now)
-        } else {
-            self.understand(index, bytes, now)
-        };
+        let mut taken: usize = 0;
+        while let Some(rest @ [_, ..]) = bytes.get_mut(taken..) {
+            let (count, is_open) = match self.session(index).map(|session| &session.stage) {
+                Some(Stage::Opening(_)) => (self.open(index, rest, now), false),
+                Some(Stage::Http(_)) => (self.attend(index, rest, now), false),
+                Some(Stage::Open(_)) | None => (self.understand(index, rest, now), true),
+            };
+            taken = taken.saturating_add(count);
+            if is_open || self.should_hand_out(index) {
+                break;
+            }
+        }
         self.refresh(index);
         taken
     }
@@ -65,14 +75,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let Some(index) = self.find(id) else {
             return;
         };
-        match self.session_mut(index).map(|session| &mut session.stage) {
-            Some(Stage::Opening(door)) => {
-                door.opening.lost();
-                self.end(index);
-            }
-            Some(Stage::Open(_)) => self.in_turn(index, Answer::Eof, now),
-            None => {}
-        }
+        self.in_turn(index, Answer::Eof, now);
         self.refresh(index);
     }
 
@@ -81,6 +84,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let len = bytes.len();
         let mut rest: &mut [u8] = &mut *bytes;
         let mut out = [0; RESPONSE_BYTES];
+        let time = self.options.handshake_time;
+        let limit = self.most_of_a_message();
         while !rest.is_empty() {
             let Some(session) = self.session_mut(index) else {
                 break;
@@ -89,6 +94,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 break;
             };
             let Doorway { opening, closed } = &mut **door;
+            if session.speaks_http && opening.is_untouched() {
+                opening.set_deadline(now.after(time));
+            }
+            // Nothing may overtake what is not answered yet.
+            let closed = match session.answers {
+                Some(_) => Some(TOO_EARLY),
+                None => *closed,
+            };
             let room = opening.space();
             let count = room.len().min(rest.len());
             if count == 0 {
@@ -102,7 +115,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             rest = rest.get_mut(count..).unwrap_or_default();
             let mut version = Version::Classic;
             let answer = opening.answer(&mut out, now, |request| {
-                if let Some(refusal) = *closed {
+                if let Some(refusal) = closed {
                     return Verdict::Refuse(refusal);
                 }
                 let protocol = request
@@ -117,22 +130,33 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 })
             });
             match answer {
-                None if is_over => self.end(index),
+                None if is_over => self.in_turn(index, Answer::Eof, now),
                 None => {}
                 Some((response, None)) => {
-                    session.shut_down = true;
-                    self.write_raw(index, response);
+                    let received = opening.plain_request();
+                    if let Some(order) = Order::of(received, limit) {
+                        // Its body came with the last bytes, and is heard from there.
+                        let behind = received.len().saturating_sub(order.head);
+                        self.serve(index, order, now);
+                        return len.saturating_sub(behind.saturating_add(rest.len()));
+                    }
+                    self.in_turn(index, Answer::Last(response.to_vec()), now);
                 }
                 Some((response, Some(behind))) => {
                     // These came with the last bytes, and are heard from there.
                     let behind = behind.len().saturating_add(rest.len());
+                    #[cfg(feature = "deflate")]
+                    let agreed = opening.agreed;
                     session.version = version;
+                    session.speaks_http = false;
                     let conn = Connection::new(Server, &self.options.connection, now);
                     self.write_raw(index, response);
                     self.opened(index, conn);
-                    let start = len.saturating_sub(behind);
-                    let behind = bytes.get_mut(start..).unwrap_or_default();
-                    return start.saturating_add(self.understand(index, behind, now));
+                    #[cfg(feature = "deflate")]
+                    if let Some(agreed) = agreed {
+                        self.compress(index, &agreed);
+                    }
+                    return len.saturating_sub(behind);
                 }
             }
         }
@@ -147,7 +171,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let (connection, peer, version) = (session.number, session.peer.get(), session.version);
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             receiver.hears = true;
-            receiver.v1 = version == Version::V1;
+            receiver.form = Form::plain(version);
         }
         self.observe(&Fact::Connected {
             connection,
@@ -171,7 +195,13 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             let event = conn.receive(&mut input, now);
             let is_done = !matches!(event, Ok(Some(_)));
             match event {
-                Ok(Some(Event::Data(data))) => self.data(index, data, now),
+                Ok(Some(Event::Data(data))) => self.data(index, data, |hub, message| {
+                    hub.message(index, message.kind, message.bytes, now);
+                }),
+                #[cfg(feature = "deflate")]
+                Ok(Some(Event::Deflated(data))) => self.data(index, data, |hub, message| {
+                    hub.deflated(index, message, &mut input, now);
+                }),
                 Ok(_) => {}
                 Err(violation) => self.violated(index, violation, now),
             }
@@ -217,9 +247,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
-    fn data(&mut self, index: u32, data: Data<'_>, now: Instant) {
+    /// Takes a piece of a message, and has the whole one heard when this is the last.
+    fn data(&mut self, index: u32, data: Data<'_>, hear: impl FnOnce(&mut Self, Message<'_>)) {
         if data.first && data.last {
-            return self.message(index, data.kind, data.bytes, now);
+            let Data { kind, bytes, .. } = data;
+            return hear(self, Message { kind, bytes });
         }
         let Some(session) = self.session_mut(index) else {
             return;
@@ -228,12 +260,58 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         partial.in_message = !data.last;
         // A message for which there is no memory is lost.
         if let Ok(Some(message)) = partial.message.push(data) {
-            self.message(index, message.kind, message.bytes, now);
+            hear(self, message);
         }
         if partial.in_message
             && let Some(session) = self.session_mut(index)
         {
             session.partial = Some(partial);
+        }
+    }
+
+    /// A session has agreed on compression.
+    #[cfg(feature = "deflate")]
+    fn compress(&mut self, index: u32, agreed: &Agreed) {
+        let Some(session) = self.session_mut(index) else {
+            return;
+        };
+        session.deflated = Some(agreed.client);
+        if let Stage::Open(conn) = &mut session.stage {
+            conn.enable_deflate();
+        }
+        let version = session.version;
+        if let Some(receiver) = self.receivers.get_mut(index as usize) {
+            receiver.form = Form::compressed(version, Class::within(agreed.server.window));
+        }
+        if let Some(codecs) = &mut self.compression {
+            codecs.enter();
+        }
+    }
+
+    /// Does what a compressed message asks for. Its bytes are kept as they came until it is whole, so
+    /// that no session holds a codec while it waits for the rest of them.
+    #[cfg(feature = "deflate")]
+    fn deflated(&mut self, index: u32, message: Message<'_>, input: &mut Input<'_>, now: Instant) {
+        let session = self.session(index).filter(|session| session.is_heard());
+        let Some(direction) = session.and_then(|session| session.deflated) else {
+            return;
+        };
+        let Some(codecs) = &mut self.compression else {
+            return;
+        };
+        match codecs.inflate(index, direction, message.kind, message.bytes) {
+            Ok(inflated) => {
+                self.message(index, message.kind, inflated.bytes(), now);
+                if let Some(codecs) = &mut self.compression {
+                    codecs.take_back(inflated);
+                }
+            }
+            Err(violation) => {
+                if let Some(Stage::Open(conn)) = self.session_mut(index).map(|s| &mut s.stage) {
+                    conn.violate(violation, input, now);
+                }
+                self.violated(index, violation, now);
+            }
         }
     }
 
@@ -244,7 +322,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         };
         // What comes after our Close is not heard: what happens to it must not depend on how fast it
         // was. Nor is what follows the publication of a classic session.
-        if session.has_spoken || !session.is_open() {
+        if !session.is_heard() {
             return;
         }
         let publishes = session.rights.publish;
@@ -278,7 +356,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 }
             }
             Ok(notify::Message::Publication(notification)) if publishes => {
-                self.publish(index, bytes, &notification, now);
+                if !self.publish(index, bytes, &notification) {
+                    self.refuse(index, &Refusal::new(ErrorCode::MessageTooBig), now);
+                }
             }
             Ok(notify::Message::Publication(_)) => {
                 self.refuse(index, &Refusal::new(ErrorCode::Forbidden), now);
@@ -288,15 +368,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Counts a message against its rate; whether it is to be heard.
     fn may_speak(&mut self, index: u32, is_publication: bool, now: Instant) -> bool {
-        let options = self.options;
-        let Some(session) = self.session_mut(index) else {
-            return false;
-        };
-        let flow = if is_publication {
-            session.publications.count(&options.publications, now)
-        } else {
-            session.messages.count(&options.messages, now)
-        };
+        let flow = self.count(index, is_publication, now);
         if flow == Flow::Within {
             return true;
         }
@@ -305,6 +377,19 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             self.close(index, Ending::TOO_FAST, now);
         }
         false
+    }
+
+    /// Counts a message against its rate.
+    pub(super) fn count(&mut self, index: u32, is_publication: bool, now: Instant) -> Flow {
+        let options = self.options;
+        let Some(session) = self.session_mut(index) else {
+            return Flow::Abuse;
+        };
+        if is_publication {
+            session.publications.count(&options.publications, now)
+        } else {
+            session.messages.count(&options.messages, now)
+        }
     }
 
     /// Replaces the subscriptions of a session, behind the publications that were accepted before.
@@ -376,28 +461,28 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
-    /// Accepts a publication, which is then to be placed and delivered.
-    fn publish(
+    /// Accepts a publication, which is then to be placed and delivered. `false`: it is too big.
+    pub(super) fn publish(
         &mut self,
         index: u32,
         message: &[u8],
         notification: &Notification<'_>,
-        now: Instant,
-    ) {
+    ) -> bool {
         let (Some(id), Some(session)) = (self.id(index), self.session(index)) else {
-            return;
+            return false;
         };
         let answers = session.answers.as_ref();
         let ticket = answers.map_or(0, |answers| answers.next_ticket());
         let publisher = (id, session.number, ticket);
         let for_v1 = self.v1_hearers > 0;
         if !self.batch.push(publisher, message, notification, for_v1) {
-            return self.refuse(index, &Refusal::new(ErrorCode::MessageTooBig), now);
+            return false;
         }
         if let Some(session) = self.session_mut(index) {
             session.has_spoken = session.version == Version::Classic;
             session.answers.get_or_insert_default().expect(0);
         }
+        true
     }
 
     /// Refuses a message, and ends a classic session where that is the rule.
@@ -415,7 +500,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
     }
 
-    fn observe_refusal(&mut self, index: u32, refusal: &Refusal) {
+    pub(super) fn observe_refusal(&mut self, index: u32, refusal: &Refusal) {
         if let Some(connection) = self.session(index).map(|session| session.number) {
             self.observe(&Fact::Refused {
                 connection,
@@ -452,7 +537,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     /// Does this when what the session has said before is answered, which it may be already.
-    fn in_turn(&mut self, index: u32, answer: Answer, now: Instant) {
+    pub(super) fn in_turn(&mut self, index: u32, answer: Answer, now: Instant) {
         match self
             .session_mut(index)
             .and_then(|session| session.answers.as_mut())
@@ -477,6 +562,12 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             Answer::Published {
                 position,
                 recipients,
+            } if self.session(index).is_some_and(|s| s.speaks_http) => {
+                self.gather(index, &http::published(position, recipients));
+            }
+            Answer::Published {
+                position,
+                recipients,
             } => {
                 let reply = Reply::Published {
                     position,
@@ -489,13 +580,28 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             }
             Answer::Nothing => {}
             Answer::Close(ending) => self.close_now(index, ending, now),
-            Answer::Eof => {
-                if let Some(Stage::Open(conn)) = self.session_mut(index).map(|s| &mut s.stage) {
+            Answer::Raw(bytes) => self.write_raw(index, &bytes),
+            Answer::Last(bytes) => {
+                self.write_raw(index, &bytes);
+                if let Some(session) = self.session_mut(index) {
+                    session.shut_down = true;
+                }
+            }
+            Answer::Result(result) => self.gather(index, &result),
+            Answer::Results { manner, is_list } => self.give_results(index, manner, is_list),
+            Answer::Eof => match self.session_mut(index).map(|session| &mut session.stage) {
+                Some(Stage::Open(conn)) => {
                     conn.receive_eof(now);
                     self.transmit(index, &mut Input::default());
                     self.refresh(index);
                 }
-            }
+                Some(Stage::Opening(door)) => {
+                    door.opening.lost();
+                    self.end(index);
+                }
+                Some(Stage::Http(_)) => self.end(index),
+                None => {}
+            },
         }
     }
 }

@@ -16,10 +16,14 @@
 
 mod admission;
 mod batch;
+#[cfg(feature = "deflate")]
+mod compression;
 mod deliver;
 mod ending;
 mod fact;
+mod form;
 mod hear;
+mod http;
 pub mod index;
 mod load;
 mod options;
@@ -50,12 +54,15 @@ use core::{cmp::Reverse, fmt, net::SocketAddr};
 
 use crate::{
     Instant,
-    conn::{CloseCause, Opening, OpeningError, Server},
+    conn::{CloseCause, OpeningError},
     handshake::Refusal,
     notify::Position,
 };
+#[cfg(feature = "deflate")]
+use compression::Compression;
 use deliver::Later;
 use ending::Ending;
+use form::Form;
 use rate::Bucket;
 use session::{Address, Doorway, Session, Stage};
 use times::Drain;
@@ -112,8 +119,9 @@ impl fmt::Display for Version {
 ///
 /// 1. **In.** [`accept`](Self::accept) a session for each transport, and give it the bytes that
 ///    arrive: [`receive`](Self::receive), with what it [left over](Self::take_unfinished) in front,
-///    [`receive_eof`](Self::receive_eof) at their end. The opening handshake is part of it. Do not read
-///    on from a transport whose session [is behind](Self::is_behind).
+///    [`receive_eof`](Self::receive_eof) at their end. The opening handshake is part of it, and so is
+///    HTTP (the protocol, section 8). Do not read on from a transport whose session
+///    [is behind](Self::is_behind).
 /// 2. **Publications** wait in a [`Batch`]. When [`receive`](Self::receive) took less than it was given,
 ///    and at the end of each turn, [`hand_out`](Self::hand_out) what there is; or, with other hubs
 ///    beside this one, [`poll_batch`](Self::poll_batch), [`place`](Sequence::place) it, have every
@@ -168,6 +176,9 @@ pub struct Hub<W> {
     next_tick: Instant,
     drain: Option<Drain>,
     load: Load,
+    /// If clients may ask for compression.
+    #[cfg(feature = "deflate")]
+    compression: Option<Box<Compression>>,
 }
 
 #[derive(Debug, Default)]
@@ -181,7 +192,7 @@ struct Receiver {
     due: Due,
     /// Whether it is open.
     hears: bool,
-    v1: bool,
+    form: Form,
     /// Whether it is in the list of those that something is due to.
     dirty: bool,
     /// Whether it is in the list of those that much is due to.
@@ -192,7 +203,7 @@ impl Receiver {
     const NOBODY: Self = Self {
         due: Due::NOTHING,
         hears: false,
-        v1: false,
+        form: Form::CLASSIC,
         dirty: false,
         filling: false,
     };
@@ -241,17 +252,24 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             next_tick: Instant::ZERO,
             drain: None,
             load: Load::default(),
+            #[cfg(feature = "deflate")]
+            compression: options
+                .compression
+                .map(|settings| Box::new(Compression::new(&settings, &options.connection))),
         }
     }
 
     /// From now on `options` are in force, for sessions that are open too: what messages may contain,
     /// how fast they may come (each session has a whole burst again where a rate has changed), and how
     /// much may wait for a peer. Handshakes and connections keep the [`Config`](crate::conn::Config)
-    /// and the times that they began with, and the index its limits, which depend on what is in it.
+    /// and the times that they began with, the index its limits, which depend on what is in it, and
+    /// the hub its compression.
     pub fn reconfigure(&mut self, options: &Options) {
         let earlier = self.options;
         self.options = Options {
             index: earlier.index,
+            #[cfg(feature = "deflate")]
+            compression: earlier.compression,
             ..*options
         };
         // What was used of one rate says nothing about another.
@@ -301,21 +319,17 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         closed: Option<Refusal<'static>>,
         now: Instant,
     ) -> Option<SessionId> {
-        let options = &self.options;
-        let opening = Opening::within(
-            options.handshake_time,
-            Server,
-            &options.connection,
-            options.handshake,
-            now,
-        );
+        let door = Doorway::new(&self.options, self.options.handshake_time, closed, now);
         let session = Session {
             number: connection,
             peer: Address::new(peer),
             rights,
             version: Version::Classic,
+            speaks_http: false,
             hears_v1: false,
-            stage: Stage::Opening(Box::new(Doorway { opening, closed })),
+            #[cfg(feature = "deflate")]
+            deflated: None,
+            stage: Stage::Opening(Box::new(door)),
             messages: Bucket::default(),
             publications: Bucket::default(),
             partial: None,
@@ -383,13 +397,22 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         self.set_deadline(index, Instant::MAX);
         self.open = self.open.saturating_sub(1);
         self.v1_hearers = self.v1_hearers.saturating_sub(session.hears_v1.into());
+        #[cfg(feature = "deflate")]
+        if let (Some(_), Some(codecs)) = (session.deflated, &mut self.compression) {
+            codecs.leave(index);
+        }
         self.free.push(Reverse(index));
         self.give_slots_back();
         match &session.stage {
-            Stage::Opening(door) => self.observe(&Fact::HandshakeFailed {
-                peer: session.peer.get(),
-                error: door.opening.error().unwrap_or(OpeningError::Lost),
-            }),
+            Stage::Opening(door) => {
+                let error = door.opening.error().unwrap_or(OpeningError::Lost);
+                // Of what was asked by HTTP, there were facts.
+                if !session.speaks_http || matches!(error, OpeningError::BadRequest(_)) {
+                    let peer = session.peer.get();
+                    self.observe(&Fact::HandshakeFailed { peer, error });
+                }
+            }
+            Stage::Http(_) => {}
             Stage::Open(conn) => self.observe(&Fact::Disconnected {
                 connection: session.number,
                 cause: conn.closed_by().unwrap_or(CloseCause::Eof),
@@ -482,6 +505,15 @@ fn make_room<T>(table: &mut Vec<T>) {
 
 /// How many slots are kept without sessions.
 const KEPT_SLOTS: usize = 16;
+
+/// What a client is told that asks for an upgrade before what it asked before is answered.
+const TOO_EARLY: Refusal<'static> = Refusal {
+    status: 400,
+    reason: "Bad Request",
+    headers: &[],
+    body: "An upgrade was asked for before an earlier request on the same connection was answered; \
+           wait for the answer, or open another connection.",
+};
 
 /// What a client is told that comes while the server goes.
 const DRAINING: Refusal<'static> = Refusal {

@@ -29,6 +29,12 @@ pub struct Options {
     /// How fast a session that has the right may publish. Not bounded by default: publishers are
     /// trusted with the right, and how much they may occupy at once is bounded anyway.
     pub publications: Rate,
+    /// Whether clients may ask for compression (RFC 7692; feature `deflate`), and how it is done:
+    /// [`Settings::server`](crate::deflate::Settings::server) will do. `None` by default. A
+    /// notification is compressed once for all who hear it, so `send_takeover` and `larger_too` have no
+    /// meaning here.
+    #[cfg(feature = "deflate")]
+    pub compression: Option<crate::deflate::Settings>,
 }
 
 impl Default for Options {
@@ -42,6 +48,8 @@ impl Default for Options {
             outbox: OutboxLimits::default(),
             messages: Rate::MESSAGES,
             publications: Rate::UNLIMITED,
+            #[cfg(feature = "deflate")]
+            compression: None,
         }
     }
 }

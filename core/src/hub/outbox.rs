@@ -261,14 +261,25 @@ fn rest_of_frame(frames: &[u8], sent: usize) -> usize {
 
 /// Length of the frame at the front of `frames`, which we have made ourselves: it is not masked.
 fn frame_len(frames: &[u8]) -> usize {
-    let (head, payload) = match *frames {
+    let (head, payload) = lengths(frames);
+    let payload = usize::try_from(payload).unwrap_or(usize::MAX);
+    payload.saturating_add(head).min(frames.len())
+}
+
+/// The payload of a whole frame of ours.
+#[cfg(feature = "deflate")]
+pub(super) fn payload(frame: &[u8]) -> &[u8] {
+    frame.get(lengths(frame).0..).unwrap_or_default()
+}
+
+/// The lengths of the head and of the payload of the frame at the front of `frames`.
+fn lengths(frames: &[u8]) -> (usize, u64) {
+    match *frames {
         [_, LENGTH_IN_2, a, b, ..] => (4, u64::from(u16::from_be_bytes([a, b]))),
         [_, LENGTH_IN_8, a, b, c, d, e, f, g, h, ..] => {
             (10, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
         }
         [_, len, ..] => (2, u64::from(len)),
         _ => (frames.len(), 0),
-    };
-    let payload = usize::try_from(payload).unwrap_or(usize::MAX);
-    payload.saturating_add(head).min(frames.len())
+    }
 }

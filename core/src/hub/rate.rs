@@ -87,6 +87,13 @@ impl Bucket {
             Flow::Within
         }
     }
+
+    /// In how many seconds, at least one, another message will be within the rate.
+    pub(super) fn wait(&self, rate: &Rate, now: Instant) -> u64 {
+        let ahead = self.due.micros_since(now);
+        let burst = rate.budget().map_or(u64::MAX, |(_, burst)| burst);
+        ahead.saturating_sub(burst).div_ceil(1_000_000).max(1)
+    }
 }
 
 #[cfg(test)]

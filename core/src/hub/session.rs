@@ -1,9 +1,19 @@
 //! One session: its connection, and what it has not been told or not said to the end.
 
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
-use core::net::{IpAddr, SocketAddr};
+use core::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use super::{Ending, OutboxLimits, Rights, Version, outbox::Outbox, rate::Bucket};
+#[cfg(feature = "deflate")]
+use super::compression::Compression;
+use super::{
+    Ending, Options, OutboxLimits, Rights, Version,
+    http::{Exchange, Manner},
+    outbox::Outbox,
+    rate::Bucket,
+};
 use crate::{
     Instant,
     conn::{Assembler, Connection, MAX_LEFTOVER, Opening, Server, State},
@@ -19,8 +29,13 @@ pub(super) struct Session {
     pub(super) peer: Address,
     pub(super) rights: Rights,
     pub(super) version: Version,
+    /// Whether it has asked for something by HTTP and is no WebSocket yet.
+    pub(super) speaks_http: bool,
     /// Whether it is v1 and subscribes to anything.
     pub(super) hears_v1: bool,
+    /// How its client compresses; `None` if neither side does.
+    #[cfg(feature = "deflate")]
+    pub(super) deflated: Option<crate::deflate::Direction>,
     pub(super) stage: Stage,
     pub(super) messages: Bucket,
     pub(super) publications: Bucket,
@@ -46,6 +61,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) enum Stage {
     Opening(Box<Doorway>),
+    Http(Box<Exchange>),
     Open(Connection<Server>),
 }
 
@@ -54,6 +70,25 @@ pub(super) struct Doorway {
     pub(super) opening: Opening<Server>,
     /// Why every request is to be declined, if so.
     pub(super) closed: Option<Refusal<'static>>,
+}
+
+impl Doorway {
+    /// One through which a request is to come within `time`.
+    pub(super) fn new(
+        options: &Options,
+        time: Duration,
+        closed: Option<Refusal<'static>>,
+        now: Instant,
+    ) -> Self {
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+        let mut opening =
+            Opening::within(time, Server, &options.connection, options.handshake, now);
+        #[cfg(feature = "deflate")]
+        {
+            opening.deflate = options.compression.as_ref().map(Compression::terms);
+        }
+        Self { opening, closed }
+    }
 }
 
 impl core::fmt::Debug for Doorway {
@@ -113,6 +148,8 @@ pub(super) struct Answers {
     waiting: VecDeque<Option<Answer>>,
     /// What they take of memory, with the messages that are kept for them, in bytes.
     cost: usize,
+    /// What is known of the response that is next, where that has parts which are known one by one.
+    results: Vec<u8>,
 }
 
 /// What is to happen to a session.
@@ -126,6 +163,14 @@ pub(super) enum Answer {
     Close(Ending),
     /// Its transport has delivered its last byte.
     Eof,
+    /// It is sent these bytes, which are no frame.
+    Raw(Vec<u8>),
+    /// The same, and nothing after them.
+    Last(Vec<u8>),
+    /// This is part of the next response.
+    Result(Vec<u8>),
+    /// It is sent what it published and what became of it, as a list or not.
+    Results { manner: Manner, is_list: bool },
     /// It hears nothing of it.
     Nothing,
 }
@@ -179,6 +224,19 @@ impl Answers {
         Some(answer)
     }
 
+    /// Part of the next response is known: a JSON value.
+    pub(super) fn gather(&mut self, result: &[u8]) {
+        if !self.results.is_empty() {
+            self.results.push(b',');
+        }
+        self.results.extend_from_slice(result);
+    }
+
+    /// All of these, separated by commas.
+    pub(super) fn take_results(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.results)
+    }
+
     /// Whether none waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -204,8 +262,14 @@ impl Answers {
 impl Answer {
     fn cost(&self) -> usize {
         match self {
-            Self::Frame(frame) => frame.len().saturating_add(Answers::EACH),
-            Self::Published { .. } | Self::Close(_) | Self::Eof | Self::Nothing => Answers::EACH,
+            Self::Frame(bytes) | Self::Raw(bytes) | Self::Last(bytes) | Self::Result(bytes) => {
+                bytes.len().saturating_add(Answers::EACH)
+            }
+            Self::Published { .. }
+            | Self::Results { .. }
+            | Self::Close(_)
+            | Self::Eof
+            | Self::Nothing => Answers::EACH,
         }
     }
 }
@@ -215,8 +279,13 @@ impl Session {
     pub(super) fn is_open(&self) -> bool {
         match &self.stage {
             Stage::Open(conn) => conn.state() == State::Open,
-            Stage::Opening(_) => false,
+            Stage::Opening(_) | Stage::Http(_) => false,
         }
+    }
+
+    /// Whether what it says makes a difference.
+    pub(super) fn is_heard(&self) -> bool {
+        !self.has_spoken && self.is_open()
     }
 
     /// Whether a frame may still follow what it was sent (RFC 6455 section 5.5.1: none after a
@@ -224,7 +293,7 @@ impl Session {
     pub(super) fn may_be_told(&self) -> bool {
         match &self.stage {
             Stage::Open(conn) => conn.check_ready().is_ok(),
-            Stage::Opening(_) => false,
+            Stage::Opening(_) | Stage::Http(_) => false,
         }
     }
 
@@ -238,6 +307,7 @@ impl Session {
         match &self.stage {
             Stage::Open(conn) => conn.poll_timeout(),
             Stage::Opening(door) => door.opening.poll_timeout(),
+            Stage::Http(exchange) => Some(exchange.deadline()),
         }
     }
 }

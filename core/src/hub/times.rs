@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use super::{Ending, Fact, Hub, session::Stage};
+use super::{
+    Ending, Fact, Hub,
+    session::{Answer, Stage},
+};
 use crate::{
     Instant,
     conn::Input,
@@ -77,9 +80,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             Some(Stage::Opening(door)) => {
                 door.opening.handle_timeout(now);
                 if door.opening.is_over() {
-                    self.end(index);
+                    self.in_turn(index, Answer::Eof, now);
                 }
             }
+            Some(Stage::Http(_)) => self.attend_no_longer(index, now),
             Some(Stage::Open(conn)) => {
                 conn.handle_timeout(now);
                 self.transmit(index, &mut Input::default());
@@ -116,7 +120,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     fn shut_down(&mut self, index: u32, now: Instant) {
         match self.session(index).map(|session| &session.stage) {
             // It has heard nothing, and will come again.
-            Some(Stage::Opening(_)) => self.end(index),
+            Some(Stage::Opening(_)) => self.in_turn(index, Answer::Eof, now),
+            Some(Stage::Http(_)) => {
+                self.attend_to_nobody(index, now);
+                self.refresh(index);
+            }
             Some(Stage::Open(_)) if self.session(index).is_some_and(|s| s.is_open()) => {
                 let refusal = Refusal::new(ErrorCode::ShuttingDown);
                 self.answer(index, &Reply::Error(&refusal), now);

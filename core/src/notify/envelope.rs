@@ -104,6 +104,17 @@ pub(super) fn thoroughly<'a>(text: &'a [u8], limits: &Limits) -> Result<Message<
         .map_err(|refusal| refusal.with_publisher(from_publisher))
 }
 
+/// The elements of a text that is one strict array, each of them valid JSON.
+///
+/// # Errors
+/// [`InvalidJson`](ErrorCode::InvalidJson) if it is anything else.
+#[cfg(feature = "alloc")]
+pub(crate) fn elements(text: &[u8]) -> Result<impl Iterator<Item = &[u8]> + Clone, Refusal> {
+    let array = json::array(text)
+        .map_err(|fault| Refusal::at(ErrorCode::InvalidJson, Path::new(), Problem::Json(fault)))?;
+    Ok(array.elements().map(Value::as_bytes))
+}
+
 /// The raw top-level members that are interpreted, the last of each name.
 #[derive(Default)]
 struct Members<'a> {

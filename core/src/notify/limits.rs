@@ -32,9 +32,8 @@ impl Limits {
     /// a key of its own, such as that of a group.
     pub const VALUES: usize = 1024;
 
-    /// None, for what has been found within some before.
-    #[cfg(feature = "alloc")]
-    pub(crate) const NONE: Self = Self {
+    /// No limits, for messages of one's own and for those of a server that is trusted.
+    pub const NONE: Self = Self {
         subscriptions: usize::MAX,
         constraints: usize::MAX,
         keys: usize::MAX,

@@ -7,7 +7,8 @@
 //! ([`Subscriptions::compile`], [`Notification::compile`]): the canonical form outlives the text, is
 //! shorter, and is compared without reading JSON again. A [`Registry`](registry::Registry) keeps such
 //! sets for the clients of a device; with the feature `alloc`, `compile_owned` puts a form on the
-//! heap, and `hub::Index` finds those who match without asking each. [`explain`] says in words why the
+//! heap, and `hub::Index` finds those who match without asking each. A client reads what a server says
+//! with [`hear`]. [`explain`] says in words why the
 //! two match or do not, and [`Grants`] what a session may do (section 7): [`covers`] is the question
 //! whether a grant allows a subscription.
 //!
@@ -57,6 +58,7 @@ mod envelope;
 mod explain;
 mod filter;
 mod grant;
+mod heard;
 mod json;
 mod limits;
 mod matches;
@@ -83,10 +85,13 @@ pub use compiled::{
     MemoryTooSmall,
 };
 pub use covers::covers;
+#[cfg(feature = "alloc")]
+pub(crate) use envelope::elements;
 pub use envelope::{ClientMessage, Message, parse};
 pub use explain::{Explanation, Location, explain};
 pub use filter::{Accepts, Constraint, Constraints, Entries, Keyed, Scalars, ScalarsIter, Values};
 pub use grant::{Grant, Grants, GrantsIter};
+pub use heard::{Delivered, Heard, hear};
 pub use json::MAX_DEPTH;
 pub use limits::Limits;
 pub use matches::matches;
@@ -94,6 +99,8 @@ pub use notification::{Located, Notification};
 pub use number::{MAX_NUMBER_LEN, Number};
 pub use position::Position;
 pub use refusal::{ErrorCode, Refusal};
+#[cfg(feature = "alloc")]
+pub(crate) use reply::error_object;
 pub use reply::{BufferTooSmall, MAX_REPLY_LEN, Reply};
 pub use scalar::{Canonical, Scalar};
 pub use subscription::{Subscription, Subscriptions, SubscriptionsIter};

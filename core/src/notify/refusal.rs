@@ -34,6 +34,26 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    const ALL: [Self; 11] = [
+        Self::InvalidJson,
+        Self::InvalidMessage,
+        Self::InvalidSubscription,
+        Self::InvalidNotification,
+        Self::TooManySubscriptions,
+        Self::MessageTooBig,
+        Self::Forbidden,
+        Self::Unauthorized,
+        Self::RateLimited,
+        Self::SlowConsumer,
+        Self::ShuttingDown,
+    ];
+
+    /// The code that is written so in an error message.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
     /// The code as it is written in an error message.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -127,6 +147,16 @@ impl Refusal {
         )
     }
 
+    /// A message that is none of a publisher's, where only these are taken.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn not_a_publication() -> Self {
+        Self::at(
+            ErrorCode::InvalidMessage,
+            Path::new().member("sender"),
+            Problem::NotPublished,
+        )
+    }
+
     pub(super) const fn at(code: ErrorCode, path: Path, problem: Problem) -> Self {
         Self {
             code,
@@ -194,6 +224,10 @@ impl fmt::Display for Refusal {
                 "is a number of more than {MAX_NUMBER_LEN} bytes when written out; send it as a string"
             ),
             #[cfg(feature = "alloc")]
+            Problem::NotPublished => {
+                f.write_str("must be \"server\": only notifications are taken here")
+            }
+            #[cfg(feature = "alloc")]
             Problem::TooMuchToVerify { limit } => write!(
                 f,
                 "take more than {limit} steps to match, the server's limit; \
@@ -234,6 +268,9 @@ pub(super) enum Problem {
     NotUnicode,
     KeyNotUnicode,
     NumberTooLong,
+    /// A sender, where only notifications are taken.
+    #[cfg(feature = "alloc")]
+    NotPublished,
     #[cfg(feature = "alloc")]
     TooMuchToVerify {
         limit: usize,

@@ -47,11 +47,7 @@ impl Reply<'_> {
             Self::Error(refusal) => serialized(
                 &ErrorMessage {
                     sender: "server",
-                    error: ErrorBody {
-                        code: refusal.code().as_str(),
-                        message: Displayed(refusal),
-                        path: refusal.path(),
-                    },
+                    error: ErrorBody::of(refusal),
                 },
                 out,
             ),
@@ -81,6 +77,14 @@ impl Reply<'_> {
         };
         text.ok_or(BufferTooSmall)
     }
+}
+
+/// The `error` member of [`Reply::Error`] as an object of its own, written into `out`; never nothing
+/// with [`MAX_REPLY_LEN`] bytes.
+#[cfg(feature = "alloc")]
+pub(crate) fn error_object<'o>(refusal: &Refusal, out: &'o mut [u8]) -> &'o [u8] {
+    let error = ErrorBody::of(refusal);
+    serialized(&ErrorObject { error }, out).unwrap_or_default()
 }
 
 fn serialized<'o>(message: &impl Serialize, out: &'o mut [u8]) -> Option<&'o [u8]> {
@@ -170,6 +174,22 @@ struct ErrorBody<'a> {
     message: Displayed<'a>,
     #[serde(skip_serializing_if = "str::is_empty")]
     path: &'a str,
+}
+
+impl<'a> ErrorBody<'a> {
+    fn of(refusal: &'a Refusal) -> Self {
+        Self {
+            code: refusal.code().as_str(),
+            message: Displayed(refusal),
+            path: refusal.path(),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    error: ErrorBody<'a>,
 }
 
 /// A refusal as its text.

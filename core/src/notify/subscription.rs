@@ -6,6 +6,7 @@ use core::iter::FusedIterator;
 use super::filter::Values;
 use super::{
     filter::Constraints,
+    json,
     limits::Limits,
     raw::{Elements, Kind, Value},
     refusal::{ErrorCode, Problem, Refusal},
@@ -22,6 +23,19 @@ pub struct Subscriptions<'a> {
 }
 
 impl<'a> Subscriptions<'a> {
+    /// Parses the array of subscriptions that stands alone, without a message around it. Strictness and
+    /// time are those of [`parse`](super::parse()).
+    ///
+    /// # Errors
+    /// A [`Refusal`] as of a message with this array in it, but that offsets are in `text`.
+    pub fn parse_array(text: &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
+        let list = List::Subscriptions;
+        let value = json::array(text).map_err(|fault| {
+            Refusal::at(ErrorCode::InvalidJson, list.path(), Problem::NoArray(fault))
+        })?;
+        Self::parse(value, list, limits)
+    }
+
     /// Checks the elements of `value`, which is what stands in the place of `list`.
     pub(super) fn parse(value: Value<'a>, list: List, limits: &Limits) -> Result<Self, Refusal> {
         let refuse = |code, problem| Err(Refusal::at(list.code(code), list.path(), problem));

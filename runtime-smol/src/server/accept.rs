@@ -1,41 +1,29 @@
 //! Accepting connections, for all shards.
 
-use core::time::Duration;
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use campanile_core::{Instant, hub::Admission};
-use smol::{Async, Timer, future};
+use campanile_core::{hub::Admission, server::AcceptFailures};
+use smol::{Timer, future};
 
 use super::{
     Fact,
     exchange::{Exchange, Letter, Newcomer},
+    poller::Listener,
     shard::Observer,
 };
 use crate::clock::Clock;
 
-/// How long accepting rests after a failure. The usual one is that the process is out of file
-/// descriptors, which passes when connections end; trying at once would spin.
-const REST: Duration = Duration::from_millis(100);
-
-/// How long after saying so a further failure to accept is not worth a line.
-const SILENCE: Duration = Duration::from_secs(10);
-
 /// How many are accepted before others get a turn.
 const BURST: usize = 64;
 
-/// Most of the declined connections that may be reading why at a time; others are dropped at once.
-/// A flood of them must not take the descriptors that the limit was to spare.
-const TURNED_AWAY: usize = 64;
-
 pub(super) struct Acceptor {
-    pub(super) listener: Async<TcpListener>,
+    pub(super) listener: Listener,
     pub(super) exchange: Arc<Exchange>,
     pub(super) admission: Arc<Mutex<Admission>>,
-    pub(super) turned_away: Arc<core::sync::atomic::AtomicUsize>,
     pub(super) observer: Observer,
     pub(super) clock: Clock,
 }
@@ -44,7 +32,7 @@ impl Acceptor {
     /// Accepts for ever.
     pub(super) async fn run(self) {
         let mut number: u64 = 0;
-        let mut said = None::<Instant>;
+        let mut failures = AcceptFailures::default();
         loop {
             let mut left = BURST;
             let failed = loop {
@@ -52,13 +40,13 @@ impl Acceptor {
                     break None;
                 }
                 left -= 1;
-                match self.listener.get_ref().accept() {
+                match self.listener.accept() {
                     Ok((socket, peer)) => {
                         number = number.saturating_add(1);
                         self.welcome(number, socket, peer);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        break self.listener.readable().await.err();
+                        break self.listener.ready().await.err();
                     }
                     // It was gone before it was accepted (accept(2), "Error handling").
                     Err(error) if is_of_the_peer(&error) => {}
@@ -68,37 +56,29 @@ impl Acceptor {
             match failed {
                 None => future::yield_now().await,
                 Some(error) => {
-                    let now = self.clock.now();
-                    if said.is_none_or(|at| now.since(at) >= SILENCE) {
-                        said = Some(now);
+                    if failures.is_news(self.clock.now()) {
                         (self.observer)(&Fact::AcceptFailed { error: &error });
                     }
-                    Timer::after(REST).await;
+                    Timer::after(AcceptFailures::REST).await;
                 }
             }
         }
     }
 
     fn welcome(&self, number: u64, socket: TcpStream, peer: SocketAddr) {
-        use core::sync::atomic::Ordering;
-        if socket.set_nonblocking(true).is_err() {
-            return;
-        }
-        // Notifications are small and wanted at once. A socket that refuses is served all the same.
-        let _ = socket.set_nodelay(true);
-        let entered = {
+        let (entered, is_heard) = {
             let mut admission = self
                 .admission
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            admission.enter(peer.ip())
+            let entered = admission.enter(peer.ip());
+            (entered, entered.is_ok() || admission.decline())
         };
         if let Err(reason) = entered {
             (self.observer)(&Fact::TurnedAway { peer, reason });
-            if self.turned_away.load(Ordering::Relaxed) >= TURNED_AWAY {
-                return;
-            }
-            self.turned_away.fetch_add(1, Ordering::Relaxed);
+        }
+        if !is_heard {
+            return;
         }
         let newcomer = Newcomer {
             socket,

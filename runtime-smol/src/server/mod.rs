@@ -7,124 +7,32 @@
 //! all shards, in one order.
 
 mod accept;
-mod counters;
 mod exchange;
-mod meter;
 mod poller;
 mod shard;
 
-use core::{fmt, net::IpAddr, time::Duration};
 use std::{
     future::Future,
     io,
-    net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
+    net::TcpListener,
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use campanile_core::hub::{self, Admission, AdmissionLimits, Sequence, TurnedAway};
-use smol::{Async, LocalExecutor, future};
+use campanile_core::hub::{Admission, Sequence};
+use smol::{LocalExecutor, future};
 
-pub use counters::Counters;
-pub use meter::{Latencies, Readings};
+pub use campanile_core::server::{Counters, Fact, Latencies, Options, Publishers, Readings};
+
+use campanile_core::server::Meter;
 
 use accept::Acceptor;
 use exchange::{Exchange, Letter};
-use meter::Meter;
+use poller::Listener;
 use shard::{Common, Shard, random_key};
 
 use crate::clock::Clock;
-
-/// Who may publish (the protocol, section 7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Publishers {
-    /// Connections from a loopback address: the REST API beside the server.
-    #[default]
-    Loopback,
-}
-
-impl Publishers {
-    /// Whether a connection from `address` may publish.
-    #[must_use]
-    pub const fn allow(self, address: IpAddr) -> bool {
-        match self {
-            // An IPv4 peer of a dual-stack listener has a mapped address.
-            Self::Loopback => address.to_canonical().is_loopback(),
-        }
-    }
-}
-
-impl fmt::Display for Publishers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Loopback => "loopback addresses only",
-        })
-    }
-}
-
-/// How to serve.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Limits and times of the sessions.
-    pub hub: hub::Options,
-    /// Limits on connections, in all shards together.
-    pub admission: AdmissionLimits,
-    /// Who may publish.
-    pub publishers: Publishers,
-    /// How many shards there are; 0 means one for each processor that the process may use.
-    pub shards: usize,
-    /// The time over which the connections are closed when the server ends, so that their clients do
-    /// not come back all at once; [`Options::DRAIN_WINDOW`] by default. A thousand a second are closed
-    /// in any case.
-    pub drain_window: Duration,
-    /// How long after that the last connections have to take what waits for them and to say goodbye;
-    /// [`Options::DRAIN_GRACE`] by default.
-    pub drain_grace: Duration,
-}
-
-impl Options {
-    /// A load balancer has noticed by then, and an operator waits that long.
-    pub const DRAIN_WINDOW: Duration = Duration::from_secs(10);
-    /// As long as a peer has for its part in a closing handshake.
-    pub const DRAIN_GRACE: Duration = Duration::from_secs(5);
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            hub: hub::Options::default(),
-            admission: AdmissionLimits::default(),
-            publishers: Publishers::default(),
-            shards: 0,
-            drain_window: Self::DRAIN_WINDOW,
-            drain_grace: Self::DRAIN_GRACE,
-        }
-    }
-}
-
-/// Something that happened, for logs and counters.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Fact<'a> {
-    /// In a session.
-    Session(&'a hub::Fact<'a>),
-    /// A connection was declined.
-    TurnedAway {
-        /// Where it came from.
-        peer: SocketAddr,
-        /// Why.
-        reason: TurnedAway,
-    },
-    /// No connection can be accepted for the moment.
-    AcceptFailed {
-        /// Why.
-        error: &'a io::Error,
-    },
-    /// No more connections are accepted, and those that there are will be closed.
-    Draining,
-}
 
 /// Changes how a server serves, and tells what it does, meanwhile.
 #[derive(Clone, Debug)]
@@ -153,7 +61,7 @@ impl Control {
     }
 
     /// From now on `options` are in force, soon in every shard. Connections stay, and the limits on
-    /// messages and on what may wait are theirs too ([`Hub::reconfigure`](hub::Hub::reconfigure));
+    /// messages and on what may wait are theirs too ([`Hub::reconfigure`](campanile_core::hub::Hub::reconfigure));
     /// times and the size of messages are those of connections that come later. The number of shards
     /// stays what it is.
     pub fn reconfigure(&self, options: Options) {
@@ -193,7 +101,6 @@ pub fn serve<F: Future<Output = ()>>(
         exchange: Arc::new(exchange),
         sequence,
         admission: Arc::new(Mutex::new(admission)),
-        turned_away: Arc::new(AtomicUsize::new(0)),
         meters: (0..shards).map(|_| Meter::default()).collect(),
     };
     let stop = attend(Control {
@@ -231,10 +138,9 @@ fn lead(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let acceptor = Acceptor {
-        listener: Async::new(listener)?,
+        listener: Listener::new(listener)?,
         exchange: Arc::clone(&common.exchange),
         admission: Arc::clone(&common.admission),
-        turned_away: Arc::clone(&common.turned_away),
         observer: Arc::clone(&common.observer),
         clock: common.clock,
     };

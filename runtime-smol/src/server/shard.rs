@@ -3,7 +3,6 @@
 use core::{
     hash::{BuildHasher as _, Hasher as _},
     net::IpAddr,
-    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 use std::{
@@ -17,13 +16,13 @@ use std::{
 use campanile_core::{
     Instant,
     hub::{self, Admission, HashKey, Hub, Rights, Sequence, SessionId},
+    server::{Meter, Readings},
 };
 use smol::{Timer, channel::Receiver, future};
 
 use super::{
     Fact, Options,
     exchange::{Delivery, Exchange, Letter, Newcomer},
-    meter::{Meter, Readings},
     poller::{Poller, Socket},
 };
 use crate::clock::Clock;
@@ -66,7 +65,6 @@ pub(super) struct Shard {
     sequence: Option<Sequence>,
     letters: Receiver<Letter>,
     admission: Arc<Mutex<Admission>>,
-    turned_away: Arc<AtomicUsize>,
     /// By [`SessionId::index`].
     peers: Vec<Option<Peer>>,
     /// Who may have something to be read.
@@ -110,7 +108,6 @@ pub(super) struct Common {
     pub(super) exchange: Arc<Exchange>,
     pub(super) sequence: Sequence,
     pub(super) admission: Arc<Mutex<Admission>>,
-    pub(super) turned_away: Arc<AtomicUsize>,
     /// One for each shard.
     pub(super) meters: Arc<[Meter]>,
 }
@@ -128,7 +125,6 @@ impl Shard {
             exchange,
             sequence,
             admission,
-            turned_away,
             meters,
         } = common;
         let watch: Watch = Box::new(move |fact| observer(&Fact::Session(fact)));
@@ -142,7 +138,6 @@ impl Shard {
             exchange,
             letters,
             admission,
-            turned_away,
             peers: Vec::new(),
             ready: VecDeque::new(),
             scratch: vec![0; SCRATCH],
@@ -244,9 +239,8 @@ impl Shard {
             Letter::Drain => {
                 let now = self.clock.now();
                 let window = self.options.drain_window;
-                // Few connections need no time to be closed in turns.
-                let enough = Duration::from_millis(self.hub.sessions() as u64);
-                self.hub.drain(window.min(enough), now);
+                let time = self.options.drain_time(self.hub.sessions());
+                self.hub.drain(time, now);
                 self.deadline = Some(now.after(window).after(self.options.drain_grace));
             }
         }
@@ -301,14 +295,14 @@ impl Shard {
 
     /// A connection is over.
     fn dismiss(&self, address: IpAddr, admitted: bool) {
+        let mut admission = self
+            .admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if admitted {
-            let mut admission = self
-                .admission
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
             admission.leave(address);
         } else {
-            self.turned_away.fetch_sub(1, Ordering::Relaxed);
+            admission.declined_goes();
         }
     }
 

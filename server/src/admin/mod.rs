@@ -19,7 +19,7 @@ use std::{
     time::SystemTime,
 };
 
-use campanile_smol::server::{Control, Counters};
+use campanile_core::server::{Counters, Readings};
 
 use crate::{
     config::{Effective, Origin},
@@ -48,10 +48,13 @@ struct Page {
     make: fn(&Pages, &Request<'_>) -> Response,
 }
 
+/// Tells what the hubs do and hold, and how many there are.
+pub(crate) type Show = Arc<dyn Fn() -> (Readings, usize) + Send + Sync>;
+
 /// What the pages tell of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Pages {
-    control: Control,
+    show: Show,
     counters: Arc<Counters>,
     started: SystemTime,
 }
@@ -95,9 +98,9 @@ impl Admin {
     }
 
     /// Answers from now on, in a thread of its own; where there is none, `log` says so.
-    pub(crate) fn start(self, control: &Control, counters: &Arc<Counters>, log: &Log) {
+    pub(crate) fn start(self, show: Show, counters: &Arc<Counters>, log: &Log) {
         let pages = Pages {
-            control: control.clone(),
+            show,
             counters: Arc::clone(counters),
             started: SystemTime::now(),
         };
@@ -160,9 +163,10 @@ impl Pages {
     }
 
     fn snapshot(&self) -> Snapshot {
+        let (readings, shards) = (self.show)();
         Snapshot {
-            readings: self.control.readings(),
-            shards: self.control.shards(),
+            readings,
+            shards,
             counters: Arc::clone(&self.counters),
             started: self.started,
             process: process::measure(),

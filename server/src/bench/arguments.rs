@@ -45,6 +45,11 @@ pub(crate) struct BenchArguments {
     #[arg(long)]
     pub(crate) v1: bool,
 
+    /// Have the clients ask for compression (permessage-deflate, nothing kept between messages), and
+    /// inflate what comes; the server must compress
+    #[arg(long)]
+    pub(crate) deflate: bool,
+
     /// Publish nothing: connect, subscribe, and hold the connections for --hold seconds
     #[arg(long, conflicts_with_all = ["audience", "publishers", "notifications", "size", "rate", "window"])]
     pub(crate) idle: bool,
@@ -96,6 +101,8 @@ Examples:
       how long a notification takes at 100 a second
   campanile bench --clients 1000 --match one --notifications 200000
       each notification to one of 1,000 clients
+  campanile bench --clients 1000 --size 16384 --notifications 500 --deflate
+      the bytes on the wire, and what compression costs, where the server compresses
   campanile bench --clients 15000 --idle --server-pid $(pidof campanile)
       how much memory a connection takes that only waits
 

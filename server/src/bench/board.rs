@@ -14,7 +14,7 @@ use smol::{
 };
 
 use super::{
-    client::READ,
+    client::Scratch,
     message::{Stamp, Template},
     plan::Plan,
     progress::Progress,
@@ -35,7 +35,7 @@ pub(crate) struct Board {
     pub(crate) plan: Plan,
     pub(crate) template: RefCell<Template>,
     /// Where bytes are read to and understood, by one connection at a time.
-    pub(crate) scratch: RefCell<Box<[u8]>>,
+    pub(crate) scratch: RefCell<Scratch>,
     pub(crate) faults: Faults,
     pub(crate) delivered: Cell<u64>,
     pub(crate) flows: Box<[Flow]>,
@@ -124,13 +124,14 @@ impl Faults {
 }
 
 impl Board {
-    pub(crate) fn new(plan: Plan, template: Template) -> Self {
+    /// For messages of at most `longest` bytes.
+    pub(crate) fn new(plan: Plan, template: Template, longest: u64) -> Self {
         let (wake, woken) = bounded(1);
         let latencies = Histogram::new_with_bounds(1, nanos(LONGEST), DIGITS);
         Self {
             plan,
             template: RefCell::new(template),
-            scratch: RefCell::new(vec![0; 2 * READ].into()),
+            scratch: RefCell::new(Scratch::new(longest)),
             faults: Faults::default(),
             delivered: Cell::new(0),
             flows: (0..plan.publishers).map(|_| Flow::new()).collect(),

@@ -1,6 +1,6 @@
 //! One connection to the server, driven without a buffer of its own: there may be thousands.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
@@ -8,7 +8,11 @@ use std::{
 
 use campanile_core::{
     Instant,
-    conn::{Assembler, Client as ClientRole, Config, Connection, Event, Input, Transmit},
+    conn::{
+        Assembler, Client as ClientRole, Config, Connection, Data, Event, Input, Transmit,
+        Violation,
+    },
+    deflate::{self, ClientWindow, Direction, Inflater, Offer, WindowBits},
     handshake::{
         ClientHandshake, DEFAULT_HEADERS, EMPTY_HEADER, HANDSHAKE_TIME, Limits, Opening,
         RESPONSE_BYTES, Status,
@@ -32,6 +36,8 @@ pub(crate) const READ: usize = 64 * 1024;
 pub(crate) struct Client {
     socket: Async<TcpStream>,
     state: RefCell<State>,
+    /// How many bytes came from the server behind its response.
+    received: Cell<u64>,
 }
 
 #[derive(Debug)]
@@ -43,6 +49,73 @@ struct State {
     out: Vec<u8>,
     /// The beginning of a message that a read cut in two.
     assembler: Assembler<Vec<u8>>,
+}
+
+/// What one connection after the other reads with.
+pub(crate) struct Scratch {
+    bytes: Box<[u8]>,
+    inflater: Inflater<Vec<u8>>,
+    inflated: Vec<u8>,
+}
+
+impl Scratch {
+    /// For messages of at most `longest` bytes.
+    pub(crate) fn new(longest: u64) -> Self {
+        // One for all connections, as nothing is kept between messages.
+        let direction = Direction {
+            window: WindowBits::MAX,
+            takeover: false,
+        };
+        let anything = deflate::Settings {
+            max_ratio: u32::MAX,
+            ..deflate::Settings::client()
+        };
+        Self {
+            bytes: vec![0; 2 * READ].into(),
+            inflater: Inflater::on_heap(direction, &anything, &config(longest)),
+            inflated: vec![0; usize::try_from(longest).unwrap_or(usize::MAX)],
+        }
+    }
+}
+
+impl core::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+/// Inflates a whole message; the error is a line for a person.
+fn inflate<'s>(
+    inflater: &mut Inflater<Vec<u8>>,
+    out: &'s mut [u8],
+    kind: Kind,
+    bytes: &mut [u8],
+) -> Result<&'s [u8], String> {
+    let mut data = Data {
+        kind,
+        bytes,
+        first: true,
+        last: true,
+    };
+    let mut len = 0;
+    loop {
+        let room = out.get_mut(len..).unwrap_or_default();
+        if room.is_empty() {
+            return Err("a message is longer than any that was published".to_owned());
+        }
+        match inflater.inflate(&mut data, room).map_err(breaks)? {
+            Some(piece) if !piece.last => len += piece.bytes.len(),
+            Some(piece) => {
+                len += piece.bytes.len();
+                return Ok(out.get(..len).unwrap_or_default());
+            }
+            None => return Err("a compressed message has no end".to_owned()),
+        }
+    }
+}
+
+fn breaks(violation: Violation) -> String {
+    format!("the server breaks the WebSocket protocol: {violation}")
 }
 
 /// What the server said.
@@ -62,6 +135,8 @@ pub(crate) struct Door<'t> {
     pub(crate) source: Option<Ipv4Addr>,
     /// Whether to ask for a v1 session, and to take no other.
     pub(crate) v1: bool,
+    /// Whether to ask for compression, and to take no server without.
+    pub(crate) deflate: bool,
     /// The longest message to expect.
     pub(crate) longest: u64,
 }
@@ -86,34 +161,40 @@ impl Client {
                 .await
                 .map_err(|error| no_connection(*address, &error))?;
             let offer: &[&str] = if door.v1 { &[V1] } else { &[] };
+            let extension = DEFLATE.text();
             let opening = Opening {
                 protocols: offer,
+                extensions: door.deflate.then_some(&extension),
                 ..Opening::new(host, path)
             };
-            let (v1, behind) = shake_hands(&socket, &opening).await?;
+            let (Agreed { v1, deflate }, behind) = shake_hands(&socket, &opening).await?;
+            if door.deflate && !deflate {
+                return Err(
+                    "the server does not compress; have it do so, or leave --deflate out"
+                        .to_owned(),
+                );
+            }
             if door.v1 && !v1 {
                 return Err(format!(
                     "the server does not speak {V1}, without which it answers no publication; bench one that does"
                 ));
             }
-            Ok(Self::new(socket, behind, door.longest))
+            Ok(Self::new(socket, behind, door))
         };
         opened.or(late).await
     }
 
-    fn new(socket: Async<TcpStream>, behind: Vec<u8>, longest: u64) -> Self {
-        let config = Config {
-            max_message: longest,
-            // The server does both.
-            control_rate: 0,
-            ping_interval: None,
-            ..Config::new()
-        };
+    fn new(socket: Async<TcpStream>, behind: Vec<u8>, door: Door<'_>) -> Self {
         let role = ClientRole(HashedMasks::new());
+        let mut connection = Connection::new(role, &config(door.longest), Instant::ZERO);
+        if door.deflate {
+            connection.enable_deflate();
+        }
         Self {
             socket,
+            received: Cell::new(0),
             state: RefCell::new(State {
-                connection: Connection::new(role, &config, Instant::ZERO),
+                connection,
                 left: behind,
                 out: Vec::new(),
                 assembler: Assembler::default(),
@@ -204,11 +285,16 @@ impl Client {
         self.socket.readable().or(self.socket.writable()).await
     }
 
+    /// How many bytes the server has sent behind its response, as they were on the wire.
+    pub(crate) const fn received(&self) -> u64 {
+        self.received.get()
+    }
+
     /// Reads once, at most [`READ`] bytes, by way of `scratch`, which has room for them and for what was
     /// left over before; tells what was said. Whether the server is still there.
     pub(crate) fn read(
         &self,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
         mut hear: impl FnMut(Heard<'_>),
     ) -> Result<bool, String> {
         let State {
@@ -217,6 +303,11 @@ impl Client {
             out,
             assembler,
         } = &mut *self.state.borrow_mut();
+        let Scratch {
+            bytes: scratch,
+            inflater,
+            inflated,
+        } = scratch;
         let kept = left.len();
         let (front, room) = scratch
             .split_at_mut_checked(kept)
@@ -234,6 +325,7 @@ impl Client {
             }
             Err(error) => return Err(error.to_string()),
         };
+        self.received.set(self.received.get() + count as u64);
         let bytes = scratch.get_mut(..kept + count).unwrap_or_default();
         let mut input = Input::new(bytes);
         let mut control = [0; MAX_CONTROL];
@@ -247,6 +339,18 @@ impl Client {
                     }
                     None
                 }
+                Ok(Some(Event::Deflated(data))) => match assembler.push(data) {
+                    Ok(Some(message)) => {
+                        match inflate(inflater, inflated, message.kind, message.bytes) {
+                            Ok(text) => {
+                                hear(Heard::Message(text));
+                                None
+                            }
+                            Err(reason) => Some(Err(reason)),
+                        }
+                    }
+                    Ok(None) | Err(_) => None,
+                },
                 Ok(Some(Event::Pong(_))) => {
                     hear(Heard::Pong);
                     None
@@ -260,9 +364,7 @@ impl Client {
                 }
                 Ok(Some(_)) => None,
                 Ok(None) => Some(Ok(true)),
-                Err(violation) => Some(Err(format!(
-                    "the server breaks the WebSocket protocol: {violation}"
-                ))),
+                Err(violation) => Some(Err(breaks(violation))),
             };
             while let Some(transmit) = connection.poll_transmit(&mut input, &mut control) {
                 match transmit {
@@ -279,6 +381,30 @@ impl Client {
         left.extend_from_slice(input.rest());
         verdict
     }
+}
+
+/// What is offered with compression: as little memory at either end as can be.
+const DEFLATE: Offer = Offer {
+    server_no_context_takeover: true,
+    client_no_context_takeover: true,
+    server_max_window_bits: None,
+    client_max_window_bits: ClientWindow::Any,
+};
+
+/// For messages of at most `longest` bytes. Floods and silence are the server's affair.
+const fn config(longest: u64) -> Config {
+    Config {
+        max_message: longest,
+        control_rate: 0,
+        ping_interval: None,
+        ..Config::new()
+    }
+}
+
+/// What the opening handshake led to.
+struct Agreed {
+    v1: bool,
+    deflate: bool,
 }
 
 /// A connection of TCP, from the given address.
@@ -308,12 +434,11 @@ async fn connect(address: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<As
     Ok(socket)
 }
 
-/// Does the client's part of the opening handshake: whether a v1 session was agreed on, and the bytes
-/// that came behind.
+/// Does the client's part of the opening handshake: what was agreed on, and the bytes that came behind.
 async fn shake_hands(
     socket: &Async<TcpStream>,
     opening: &Opening<'_>,
-) -> Result<(bool, Vec<u8>), String> {
+) -> Result<(Agreed, Vec<u8>), String> {
     let lost = |error: io::Error| format!("the connection was lost in its handshake: {error}");
     let mut nonce = [0; 16];
     let mut masks = HashedMasks::new();
@@ -344,10 +469,10 @@ async fn shake_hands(
         if count == 0 {
             return Err(lost(ErrorKind::UnexpectedEof.into()));
         }
-        if let Some((v1, consumed)) = judge(&mut handshake, opening, &received)? {
+        if let Some((agreed, consumed)) = judge(&mut handshake, opening, &received)? {
             received.drain(..consumed);
             received.shrink_to_fit();
-            return Ok((v1, received));
+            return Ok((agreed, received));
         }
     }
 }
@@ -360,12 +485,18 @@ fn judge(
     handshake: &mut ClientHandshake,
     opening: &Opening<'_>,
     received: &[u8],
-) -> Result<Option<(bool, usize)>, String> {
+) -> Result<Option<(Agreed, usize)>, String> {
     let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
     match handshake.receive(opening, received, &mut headers) {
         Ok(Status::Partial) => Ok(None),
         Ok(Status::Complete { value, consumed }) => {
-            Ok(Some((value.protocol() == Some(V1), consumed)))
+            let deflate = Offer::check(&[DEFLATE], value.extensions())
+                .map_err(|bad| format!("the server's handshake is wrong: {bad}"))?;
+            let agreed = Agreed {
+                v1: value.protocol() == Some(V1),
+                deflate: deflate.is_some(),
+            };
+            Ok(Some((agreed, consumed)))
         }
         Err(bad) => Err(format!("the server refuses the connection: {bad}")),
     }

@@ -42,16 +42,18 @@ impl Template {
             r#""}},"data":{"publisher":""#,
             r#"","sequence":""#,
             r#"","sent":""#,
-            r#""},"message":""#,
+            r#""}"#,
         ];
         for ((place, width), behind) in digits.iter_mut().zip(WIDTHS).zip(behind) {
             *place = bytes.len()..bytes.len() + width;
             bytes.resize(place.end, b'0');
             bytes.extend_from_slice(behind.as_bytes());
         }
-        let end = br#""}}"#;
-        let least = bytes.len() + end.len();
-        let filling = size.checked_sub(least).ok_or(least)?;
+        let (message, end) = (br#","message":""#, br#""}}"#);
+        let least = bytes.len() + message.len() + end.len();
+        let mut filling = size.checked_sub(least).ok_or(least)?;
+        filling -= rows(filling, &mut bytes);
+        bytes.extend_from_slice(message);
         // As a text in a message is: mostly letters.
         let words = b"the bell rings ".iter().cycle().take(filling);
         bytes.extend(words);
@@ -115,6 +117,73 @@ impl Template {
         })
     }
 }
+
+/// Appends a list of records as applications have them, with at most `most` bytes; how many it has. They
+/// are the same in each run, and shrink as such lists do.
+fn rows(most: usize, bytes: &mut Vec<u8>) -> usize {
+    const NAMES: [&str; 8] = [
+        "Ada Moreau",
+        "Bilal Haddad",
+        "Chiara Conti",
+        "Dov Lindqvist",
+        "Emeka Obi",
+        "Fatou Diallo",
+        "Greta Baumann",
+        "Hana Sato",
+    ];
+    const STATES: [&str; 4] = ["open", "waiting", "resolved", "in review"];
+    const SUBJECTS: [&str; 8] = [
+        "pump pressure",
+        "delivery note",
+        "invoice",
+        "night shift",
+        "valve replacement",
+        "badge",
+        "temperature alarm",
+        "spare part",
+    ];
+    let start = bytes.len();
+    let mut random = 0x2545_F491_4F6C_DD1D_u64;
+    let mut number = move |below: usize| {
+        // xorshift64: what matters is that it is the same each time.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random >> 33).unwrap_or(0) % below
+    };
+    let mut list = String::new();
+    loop {
+        let row = format!(
+            r#"{{"id":{},"author":"{}","subject":"{} {}","state":"{}","amount":{}.{:02},"at":"2026-{:02}-{:02}T{:02}:{:02}:{:02}Z"}}"#,
+            100_000 + number(900_000),
+            NAMES[number(NAMES.len())],
+            SUBJECTS[number(SUBJECTS.len())],
+            number(1000),
+            STATES[number(STATES.len())],
+            number(5_000),
+            number(100),
+            1 + number(12),
+            1 + number(28),
+            number(24),
+            number(60),
+            number(60),
+        );
+        let before = if list.is_empty() { FIRST } else { "," };
+        if list.len() + before.len() + row.len() + 1 > most {
+            break;
+        }
+        list.push_str(before);
+        list.push_str(&row);
+    }
+    if !list.is_empty() {
+        list.push(']');
+    }
+    bytes.extend_from_slice(list.as_bytes());
+    bytes.len() - start
+}
+
+/// What is before the first record.
+const FIRST: &str = r#","rows":["#;
 
 /// Longest position (the protocol, section 6), in bytes.
 const MAX_POSITION: usize = 64;
@@ -192,13 +261,15 @@ mod tests {
     #[test]
     fn a_notification_has_the_length_asked_for_and_is_read_back() {
         let least = Template::new("package", "p\"age\n", 0).unwrap_err();
-        for size in [least, least + 1, least + 1000] {
+        for size in (least..least + 400).chain([least + 1000, 16_384]) {
             let mut template = Template::new("package", "p\"age\n", size).unwrap();
             let message = template.write(&STAMP).to_vec();
             assert_eq!(message.len(), size);
             assert_eq!(template.read(&message), Some(STAMP));
             let json: Value = serde_json::from_slice(&message).unwrap();
             assert_eq!(json["notification"]["page"], "p\"age\n");
+            let rows = json["notification"]["rows"].as_array().map_or(0, Vec::len);
+            assert!((size - least) / 200 <= rows && rows <= (size - least) / 100);
         }
         assert_eq!(
             Template::new("package", "p\"age\n", least - 1).unwrap_err(),

@@ -17,6 +17,7 @@ mod target;
 use std::process::ExitCode;
 
 pub(crate) use arguments::{BenchArguments, EXAMPLES};
+pub(crate) use progress::Progress;
 
 use crate::complain;
 

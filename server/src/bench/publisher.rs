@@ -61,7 +61,8 @@ impl Publisher {
             flow.published.set(sent);
             self.client.write().map_err(|error| error.to_string())?;
             let may_send = sent < limit();
-            if may_send && self.client.queued() == 0 && due_at(sent) <= board.now() {
+            let is_idle = may_send && self.client.queued() == 0;
+            if is_idle && due_at(sent) <= board.now() {
                 continue;
             }
             let ready = async {
@@ -73,7 +74,8 @@ impl Publisher {
                     // Not one by one: half of the window goes together.
                     let most = sent.saturating_sub(self.window / 2);
                     flow.wait(most, recipients).await;
-                } else if may_send && due_at(sent) > board.now() {
+                } else if is_idle {
+                    // The moment may have come since it was looked at: then this is no wait.
                     Timer::at(board.moment(due_at(sent))).await;
                 } else {
                     future::pending().await

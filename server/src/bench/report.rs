@@ -16,6 +16,7 @@ pub(crate) struct Report<'r> {
     pub(crate) size: usize,
     pub(crate) rate: u32,
     pub(crate) v1: bool,
+    pub(crate) deflate: bool,
     pub(crate) setup: Option<Setup>,
     pub(crate) delivery: Option<Delivery>,
     pub(crate) latencies: &'r Histogram<u64>,
@@ -48,6 +49,8 @@ pub(crate) struct Delivery {
     pub(crate) published: u64,
     pub(crate) delivered: u64,
     pub(crate) took: Duration,
+    /// Bytes that the clients received of the server, as they were on the wire.
+    pub(crate) received: u64,
     pub(crate) server_cpu: Option<Duration>,
     /// What this program took: near a whole processor, it is what bounds the rate.
     pub(crate) own_cpu: Duration,
@@ -96,9 +99,14 @@ impl Report<'_> {
         } = self.plan;
         let session = if self.v1 { "v1" } else { "classic" };
         let mut text = format!(
-            "{}: {}, {session} sessions",
+            "{}: {}, {session} sessions{}",
             self.url,
-            counted(clients, "client")
+            counted(clients, "client"),
+            if self.deflate {
+                " with compression"
+            } else {
+                ""
+            },
         );
         if notifications > 0 {
             let whom = if one { "one client" } else { "all" };
@@ -180,6 +188,11 @@ impl Report<'_> {
         if delivered == 0 {
             return; // there is nothing to divide by
         }
+        line(
+            text,
+            "on the wire",
+            &format!("{:.1} bytes a delivery", each(delivery.received, delivered)),
+        );
         if let Some(cpu) = delivery.server_cpu {
             line(
                 text,
@@ -233,6 +246,7 @@ impl Report<'_> {
                 published,
                 delivered,
                 took,
+                received,
                 server_cpu,
                 own_cpu,
             } = delivery;
@@ -246,6 +260,7 @@ impl Report<'_> {
                 "seconds": took.as_secs_f64(),
                 "per_second": delivered as f64 / took.as_secs_f64(),
                 "latency_us": latencies,
+                "wire_bytes_each": each(received, delivered),
                 "server_cpu_us_each": server_cpu.map(|cpu| each_micros(cpu, delivered)),
                 "server_cpu_seconds": server_cpu.map(|cpu| cpu.as_secs_f64()),
                 "own_cpu_us_each": each_micros(own_cpu, delivered),
@@ -255,6 +270,7 @@ impl Report<'_> {
         let report: Value = json!({
             "url": self.url,
             "v1": self.v1,
+            "deflate": self.deflate,
             "clients": clients,
             "publishers": publishers,
             "notifications": notifications,
@@ -288,6 +304,11 @@ fn counted(count: u64, thing: &str) -> String {
 }
 
 /// `NaN`, which JSON has as null, of nothing.
+fn each(all: u64, count: u64) -> f64 {
+    all as f64 / count as f64
+}
+
+/// The same.
 fn each_micros(span: Duration, count: u64) -> f64 {
     span.as_secs_f64() * 1e6 / count as f64
 }
@@ -318,6 +339,7 @@ mod tests {
             size: 250,
             rate: 0,
             v1: false,
+            deflate: true,
             setup: Some(Setup {
                 took: Duration::from_millis(250),
                 server: Some(SetupCost {
@@ -330,6 +352,7 @@ mod tests {
                 published: 100,
                 delivered: 198,
                 took: Duration::from_secs(2),
+                received: 19_800,
                 server_cpu: None,
                 own_cpu: Duration::from_micros(99),
             }),
@@ -342,6 +365,8 @@ mod tests {
             "2 connected and subscribed in 0.250 s\n",
             "server: 30.0 µs of CPU and 450 bytes a connection; 3.0 MiB in all\n",
             "198 of 200 in 2.000 s, 99/s; 2 lost, 5 doubled, 0 reordered, 0 not as published\n",
+            "2 clients, classic sessions with compression; ",
+            "100.0 bytes a delivery\n",
             "0.500 µs of CPU a delivery, 0 % of a processor\n",
         ] {
             assert!(text.contains(part), "{part:?} in\n{text}");
@@ -350,6 +375,8 @@ mod tests {
         assert_eq!(json["ok"], false);
         assert_eq!(json["problems"][0], "two are missing");
         assert_eq!(json["setup"]["server_bytes_each"], 450.0);
+        assert_eq!(json["deflate"], true);
+        assert_eq!(json["delivery"]["wire_bytes_each"], 100.0);
         assert_eq!(json["delivery"]["lost"], 2);
         assert_eq!(json["delivery"]["doubled"], 5);
         assert!(json["delivery"]["server_cpu_us_each"].is_null());

@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
             target,
             page,
             server,
-            board: Rc::new(Board::new(plan, template)),
+            board: Rc::new(Board::new(plan, template, longest(arguments))),
         })
     }
 
@@ -134,12 +134,13 @@ impl<'a> Run<'a> {
         outcome
     }
 
-    const fn door(&self, source: Option<Ipv4Addr>, v1: bool) -> Door<'_> {
+    const fn door(&self, source: Option<Ipv4Addr>, v1: bool, deflate: bool) -> Door<'_> {
         Door {
             target: &self.target,
             source,
             v1,
-            longest: (self.arguments.size as u64).saturating_add(AROUND),
+            deflate,
+            longest: longest(self.arguments),
         }
     }
 
@@ -154,7 +155,7 @@ impl<'a> Run<'a> {
             .checked_div(self.arguments.rate)
             .unwrap_or_default();
         for number in 0..plan.publishers {
-            let client = Client::open(self.door(None, true))
+            let client = Client::open(self.door(None, true, false))
                 .await
                 .map_err(|reason| format!("publisher {number}: {reason}"))?;
             publishers.push(Rc::new(Publisher {
@@ -221,12 +222,17 @@ impl<'a> Run<'a> {
     }
 
     async fn subscribe(&self, number: u64) -> Result<Subscriber, String> {
-        let BenchArguments { package, v1, .. } = self.arguments;
+        let BenchArguments {
+            package,
+            v1,
+            deflate,
+            ..
+        } = self.arguments;
         let source = (self.sources > 1).then(|| {
             let turn = number % u64::from(self.sources);
             target::source(u16::try_from(turn).unwrap_or_default())
         });
-        let client = Client::open(self.door(source, *v1)).await?;
+        let client = Client::open(self.door(source, *v1, *deflate)).await?;
         let channel = self.board.plan.one.then_some(number);
         let subscription = subscription(package, &self.page, channel);
         Subscriber::subscribe(&self.board, number, client, *v1, &subscription).await
@@ -253,6 +259,8 @@ impl<'a> Run<'a> {
         let this = Process::new(process::id());
         board.start_phase(board.plan.deliveries() + board.plan.notifications);
         progress.start("delivered and answered");
+        let received = || clients.iter().map(|it| it.client.received()).sum::<u64>();
+        let before = received();
         let (server, own, start) = (self.server_state()?, this.cpu()?, Instant::now());
         for publisher in publishers {
             let publisher = Rc::clone(publisher);
@@ -270,6 +278,7 @@ impl<'a> Run<'a> {
             published: board.published(),
             delivered: board.delivered.get(),
             took,
+            received: received().saturating_sub(before),
             server_cpu,
             own_cpu: this.cpu()?.saturating_sub(own),
         });
@@ -382,6 +391,7 @@ impl<'a> Run<'a> {
             size: self.arguments.size,
             rate: self.arguments.rate,
             v1: self.arguments.v1,
+            deflate: self.arguments.deflate,
             setup: results.setup,
             delivery: results.delivery,
             latencies: &latencies,
@@ -407,6 +417,11 @@ impl<'a> Run<'a> {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The longest message to expect.
+const fn longest(arguments: &BenchArguments) -> u64 {
+    (arguments.size as u64).saturating_add(AROUND)
 }
 
 /// Whether this program may have all the connections.

@@ -1,9 +1,9 @@
 //! Which server is meant.
 
+use core::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
-/// The port of `ws` without one (RFC 6455, section 3).
-const DEFAULT_PORT: u16 = 80;
+use campanile_core::client::{BadUrl, Url};
 
 /// Where to connect and what to ask for.
 #[derive(Debug)]
@@ -18,51 +18,20 @@ pub(crate) struct Target {
 impl Target {
     /// Reads a `ws://` address and looks its host up; the error is a line for a person.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
-        let wrong = |reason: &str| format!("{url}: {reason}");
-        let (scheme, rest) = url
-            .split_once("://")
-            .ok_or_else(|| wrong("this is no WebSocket address; write ws://HOST:PORT/PATH"))?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "ws" => {}
-            "wss" => return Err(wrong("TLS is not spoken here; name the server by ws://")),
-            _ => {
-                return Err(wrong(
-                    "this is no WebSocket address; write ws://HOST:PORT/PATH",
-                ));
-            }
-        }
-        let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        if host.is_empty() || host.contains(['@', '#']) || path.contains('#') {
-            return Err(wrong(
-                "a host is needed, without user or fragment; write ws://HOST:PORT/PATH",
-            ));
-        }
-        // An address of IPv6 has colons itself and is in brackets (RFC 3986, section 3.2.2).
-        let has_port = host
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| !port.contains(']'));
-        let named = if has_port {
-            host.to_owned()
-        } else {
-            format!("{host}:{DEFAULT_PORT}")
-        };
-        let address = named
+        let wrong = |reason: &dyn Display| format!("{url}: {reason}");
+        let parsed: Url = url.parse().map_err(|bad: BadUrl| wrong(&bad))?;
+        let address = (parsed.name(), parsed.port())
             .to_socket_addrs()
             .map_err(|error| {
-                wrong(&format!(
+                wrong(&format_args!(
                     "the host cannot be looked up: {error}; check its name and the port"
                 ))
             })?
             .next()
-            .ok_or_else(|| wrong("the host has no address; check its name"))?;
-        let path = if path.starts_with('/') {
-            path.to_owned()
-        } else {
-            format!("/{path}")
-        };
+            .ok_or_else(|| wrong(&"the host has no address; check its name"))?;
         Ok(Self {
-            host: host.to_owned(),
-            path,
+            host: parsed.host().to_owned(),
+            path: parsed.resource().to_owned(),
             address,
         })
     }

@@ -4,10 +4,12 @@
 //! place, the reason and the remedy.
 
 mod closest;
+mod compression;
 mod environment;
 mod file;
 mod flags;
 mod print;
+mod runtime;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 
 pub(crate) use flags::Flags;
 pub(crate) use print::{print_defaults, print_effective};
+pub(crate) use runtime::Runtime;
 pub(crate) use table::{Applies, Configuration, SETTINGS, Setting};
 pub(crate) use value::{Choice, Named, Value};
 

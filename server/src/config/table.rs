@@ -3,10 +3,13 @@
 
 use core::{net::SocketAddr, time::Duration};
 
-use campanile_core::hub::SlowPolicy;
-use campanile_smol::server::Options;
+use campanile_core::{hub::SlowPolicy, server::Options};
 
-use super::value::{Kind, Slot, Value};
+use super::{
+    compression::{Compression, Switch},
+    runtime::Runtime,
+    value::{Kind, Slot, Value},
+};
 use crate::log::{self, Format, Level};
 
 /// How the daemon is to be.
@@ -14,8 +17,11 @@ use crate::log::{self, Format, Level};
 pub(crate) struct Configuration {
     /// Where it listens.
     pub(crate) listen: SocketAddr,
-    /// How it serves.
+    /// What drives the sockets.
+    pub(crate) runtime: Runtime,
+    /// How it serves, but for [compression](Self::compression).
     pub(crate) server: Options,
+    pub(crate) compression: Compression,
     /// What it logs.
     pub(crate) log: log::Options,
     /// Where operators are answered, if anywhere.
@@ -26,10 +32,21 @@ impl Default for Configuration {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            runtime: Runtime::default(),
             server: Options::default(),
+            compression: Compression::default(),
             log: log::Options::default(),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 8001))),
         }
+    }
+}
+
+impl Configuration {
+    /// How to serve.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = self.server;
+        options.hub.compression = self.compression.settings();
+        options
     }
 }
 
@@ -123,6 +140,11 @@ pub(crate) const SECTIONS: &[(&str, &str, &str)] = &[
         "Keep-alive",
         "How peers that have vanished are noticed",
     ),
+    (
+        "compression",
+        "Compression",
+        "permessage-deflate: less on the wire for more of the processor",
+    ),
 ];
 
 /// More than this of anything is no limit that a person means.
@@ -141,11 +163,20 @@ pub(crate) static SETTINGS: &[Setting] = &[
         slot: |all| &mut all.listen,
     },
     Setting {
+        key: "runtime",
+        flag: "runtime",
+        kind: Kind::choice::<Runtime>(),
+        applies: Applies::Restart,
+        help: "What drives the sockets",
+        slot: |all| &mut all.runtime,
+    },
+    Setting {
         key: "shards",
         flag: "shards",
         kind: Kind::Number(0, 1024),
         applies: Applies::Restart,
-        help: "Threads that serve, each its share of the connections; 0 takes one for each processor",
+        help: "Threads that serve, each its share of the connections; 0 takes one for each processor; the \
+               runtime std takes no notice",
         slot: |all| &mut all.server.shards,
     },
     Setting {
@@ -303,6 +334,39 @@ pub(crate) static SETTINGS: &[Setting] = &[
         help: "How long after a ping a client may be silent before it is given up",
         slot: |all| &mut all.server.hub.connection.pong_timeout,
     },
+    Setting {
+        key: "compression.clients",
+        flag: "compression",
+        kind: Kind::choice::<Switch>(),
+        applies: Applies::Restart,
+        help: "Whether messages are compressed",
+        slot: |all| &mut all.compression.clients,
+    },
+    Setting {
+        key: "compression.threshold",
+        flag: "compression-threshold",
+        kind: Kind::Size(0, 1 << 30),
+        applies: Applies::Restart,
+        help: "From which length on a notification is compressed",
+        slot: |all| &mut all.compression.threshold,
+    },
+    Setting {
+        key: "compression.level",
+        flag: "compression-level",
+        kind: Kind::Number(1, 9),
+        applies: Applies::Restart,
+        help: "How hard to try: 1 is the least work, 9 the most",
+        slot: |all| &mut all.compression.level,
+    },
+    Setting {
+        key: "compression.client_takeover",
+        flag: "compression-client-takeover",
+        kind: Kind::choice::<Switch>(),
+        applies: Applies::Restart,
+        help: "Whether a client may refer to its earlier messages, which takes 43 KiB of memory for each \
+               that does",
+        slot: |all| &mut all.compression.client_takeover,
+    },
 ];
 
 #[cfg(test)]
@@ -318,7 +382,7 @@ mod tests {
             let text = setting.kind.text(default);
             assert_eq!(setting.kind.parse(&text), Ok(default), "{}", setting.key);
             let other = match setting.kind {
-                Kind::Number(min, _) => (min + 7).to_string(),
+                Kind::Number(min, _) => (min + 6).to_string(),
                 Kind::Size(..) => "3KiB".to_owned(),
                 Kind::Duration(..) => "7s".to_owned(),
                 Kind::Choice(_, choices) => choices().last().expect("choices").name.to_owned(),

@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Declined,
     HandshakeRefused,
     HandshakeFailed,
+    Requested,
+    RequestRefused,
     Subscribed,
     Notification,
     Refused,
@@ -58,6 +60,13 @@ const CONNECTION: (&str, &str) = (
     "number of the connection, in the order of coming",
 );
 const PEER: (&str, &str) = ("peer", "the peer's address and port");
+
+const REQUEST: &[(&str, &str)] = &[
+    CONNECTION,
+    PEER,
+    ("request", "what was asked for"),
+    ("status", "HTTP status of the answer"),
+];
 
 /// In the order of [`Kind`].
 pub(crate) static EVENTS: [Event; Kind::COUNT] = [
@@ -117,6 +126,20 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
         limited: true,
         help: "a connection ended before its opening handshake did",
         fields: &[PEER, ("reason", "how it ended")],
+    },
+    Event {
+        name: "request",
+        level: Level::DEBUG,
+        limited: true,
+        help: "an HTTP request was answered; what it published has an event of its own",
+        fields: REQUEST,
+    },
+    Event {
+        name: "request refused",
+        level: Level::WARN,
+        limited: true,
+        help: "an HTTP request was answered with an error",
+        fields: REQUEST,
     },
     Event {
         name: "subscribed",
@@ -263,6 +286,8 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
             ("connections", "were open at some time"),
             ("notifications", "were handed out"),
             ("deliveries", "of them, to all who hear them"),
+            ("http_requests", "were answered"),
+            ("http_errors", "of them with an error"),
             ("declined", "connections, for a limit on connections"),
             ("handshakes_refused", "requests that open no WebSocket"),
             ("handshakes_too_slow", "were cut off"),

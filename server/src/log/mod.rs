@@ -14,8 +14,11 @@ use std::{
     net::SocketAddr,
 };
 
-use campanile_core::{conn::OpeningError, hub};
-use campanile_smol::server::{Counters, Fact, Publishers};
+use campanile_core::{
+    conn::OpeningError,
+    hub,
+    server::{Counters, Fact, Publishers},
+};
 use tracing::{debug, error, info, level_filters::LevelFilter, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
@@ -27,9 +30,9 @@ pub(crate) use events::Kind;
 use form::Form;
 use limiter::Limiter;
 
-/// How many lines may wait for whoever reads the log; more are dropped. A few seconds of a busy
-/// server, and a few megabytes.
-const WAITING_LINES: usize = 16_384;
+/// How many lines may wait for whoever reads the log; more are dropped. A second of a busy server, and a
+/// megabyte; their places take 32 bytes each from the start.
+const WAITING_LINES: usize = 4_096;
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,7 +293,8 @@ impl Log {
             ($($name:ident)*) => { info!($($name = counters.get(stringify!($name)),)* "ended") };
         }
         ended!(
-            connections notifications deliveries declined handshakes_refused handshakes_too_slow
+            connections notifications deliveries http_requests http_errors declined handshakes_refused
+            handshakes_too_slow
             rate_limited forbidden too_many_subscriptions invalid_messages protocol_violations
             slow_consumers dropped accept_failures
         );
@@ -308,6 +312,8 @@ fn kind_of(fact: &Fact<'_>) -> Option<Kind> {
                 ..
             } => Kind::HandshakeRefused,
             Of::HandshakeFailed { .. } => Kind::HandshakeFailed,
+            Of::Requested { status: ..400, .. } => Kind::Requested,
+            Of::Requested { .. } => Kind::RequestRefused,
             Of::Subscribed { .. } => Kind::Subscribed,
             Of::Published { .. } => Kind::Notification,
             Of::Refused { .. } => Kind::Refused,
@@ -346,6 +352,19 @@ fn record_session(fact: &hub::Fact<'_>) {
         Fact::HandshakeFailed { peer, error } => {
             debug!(%peer, reason = error.to_string(), "handshake failed");
         }
+        // What was published has a line of its own.
+        Fact::Requested {
+            connection,
+            peer,
+            request,
+            status: status @ ..400,
+        } => debug!(connection, %peer, request = *request, status, "request"),
+        Fact::Requested {
+            connection,
+            peer,
+            request,
+            status,
+        } => warn!(connection, %peer, request = *request, status, "request refused"),
         Fact::Subscribed {
             connection,
             subscriptions,

@@ -81,6 +81,18 @@ fn everything(log: &Log) {
             peer,
             error: OpeningError::TimedOut,
         },
+        &F::Requested {
+            connection: 1,
+            peer,
+            request: "GET /\u{1b}[31m",
+            status: 200,
+        },
+        &F::Requested {
+            connection: 1,
+            peer,
+            request: "GET /",
+            status: 404,
+        },
         &F::Subscribed {
             connection: 1,
             subscriptions: 2,

@@ -169,8 +169,11 @@ fn idle_connections_to_the_daemon_are_held_and_its_cost_is_told() {
 #[test]
 fn arguments_that_cannot_be_are_refused_with_the_remedy() {
     for (arguments, complaint) in [
-        (&["http://127.0.0.1/"][..], "write ws://HOST:PORT/PATH"),
-        (&["wss://127.0.0.1/"], "name the server by ws://"),
+        (
+            &["http://127.0.0.1/"][..],
+            "write it as ws://HOST:PORT/PATH",
+        ),
+        (&["wss://127.0.0.1/"], "use ws://"),
         (&["--size", "100"], "a notification takes at least"),
         (&["--clients", "100000000"], "`ulimit -n"),
         (&["--clients", "0"], "--clients"),
@@ -210,4 +213,51 @@ fn the_daemon_delivers_each_notification_once_and_in_order() {
         let ended = run(&[&[&*daemon.url()], &load[..], more].concat());
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     }
+}
+
+#[test]
+fn compressed_deliveries_are_inflated_and_checked_and_fewer_bytes_are_on_the_wire() {
+    let daemon = Daemon::with(&["--compression", "on"]);
+    let url = daemon.url();
+    let load = [
+        &*url,
+        "--json",
+        "--clients",
+        "4",
+        "--notifications",
+        "30",
+        "--size",
+        "3000",
+    ];
+    for (arguments, compresses) in [
+        (&[][..], false),
+        (&["--deflate"], true),
+        (&["--deflate", "--v1"], true),
+    ] {
+        let ended = run(&[&load[..], arguments].concat());
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?} {ended:?}");
+        let report = report(&ended);
+        assert_eq!(report["delivery"]["delivered"], 120, "{report}");
+        assert_eq!(report["deflate"], compresses);
+        let bytes = report["delivery"]["wire_bytes_each"]
+            .as_f64()
+            .expect("a number");
+        let expected = if compresses {
+            500.0..2_000.0
+        } else {
+            3_000.0..3_010.0
+        };
+        assert!(expected.contains(&bytes), "{report}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_compress_is_told_so() {
+    let daemon = Daemon::start();
+    let ended = run(&[&*daemon.url(), "--deflate"]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(
+        ended.errors.contains("the server does not compress"),
+        "{ended:?}"
+    );
 }

@@ -168,6 +168,11 @@ pub fn client_key(mut source: Keys) -> [u8; 4] {
     <Keys as MaskSource>::next_mask(&mut source)
 }
 
+#[unsafe(no_mangle)]
+pub fn client_nonce(mut source: Keys) -> [u8; 16] {
+    <Keys as MaskSource>::nonce(&mut source)
+}
+
 /// A hash that comes from anywhere.
 #[derive(Default)]
 pub struct Sum(u64);

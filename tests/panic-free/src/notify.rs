@@ -13,6 +13,28 @@ pub fn nt_parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Message<'a>, Refu
 }
 
 #[unsafe(no_mangle)]
+pub fn nt_hear(message: &[u8]) -> Option<Heard<'_>> {
+    notify::hear(message)
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_delivered<'a>(
+    delivered: &Delivered<'a>,
+) -> (
+    Option<Text<'a>>,
+    Notification<'a>,
+    Option<&'a [u8]>,
+    Option<Text<'a>>,
+) {
+    (
+        Delivered::position(delivered),
+        Delivered::notification(delivered),
+        Delivered::data(delivered),
+        Delivered::message(delivered),
+    )
+}
+
+#[unsafe(no_mangle)]
 pub fn nt_matches(subscription: &Subscription<'_>, notification: &Notification<'_>) -> bool {
     notify::matches(subscription, notification)
 }
@@ -29,6 +51,16 @@ pub fn nt_parse_lone<'a>(
         Subscription::parse(text, limits),
         Notification::parse(text, limits),
     )
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_parse_array<'a>(text: &'a [u8], limits: &Limits) -> Result<Subscriptions<'a>, Refusal> {
+    Subscriptions::parse_array(text, limits)
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_error_code(name: &str) -> Option<ErrorCode> {
+    ErrorCode::from_name(name)
 }
 
 #[unsafe(no_mangle)]
@@ -297,6 +329,8 @@ crate::formats! { NOTIFY_DISPLAY:
 }
 
 crate::formats! { #[cfg(feature = "allowed")] NOTIFY_DEBUG:
+    <Delivered<'_> as Debug>;
+    <Heard<'_> as Debug>;
     <Located as Debug>;
     <Position as Debug>;
     <Accepts<'_> as Debug>;

@@ -22,7 +22,8 @@ pub struct Frame {
 
 impl Frame {
     pub(super) const CONTINUATION: u8 = 0x0;
-    pub(super) const TEXT: u8 = 0x1;
+    /// The opcode of a text.
+    pub const TEXT: u8 = 0x1;
     pub(super) const BINARY: u8 = 0x2;
     pub(super) const CLOSE: u8 = 0x8;
     pub(super) const PING: u8 = 0x9;

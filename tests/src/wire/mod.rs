@@ -32,6 +32,8 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 pub struct Wire {
     stream: TcpStream,
     unread: Vec<u8>,
+    /// Reserved bits that frames may have, as the head of a frame has them.
+    reserved: u8,
 }
 
 /// What a client can get from the daemon, keep-alive pings left out.
@@ -69,6 +71,7 @@ impl Wire {
         Self {
             stream,
             unread: Vec::new(),
+            reserved: 0,
         }
     }
 
@@ -80,6 +83,28 @@ impl Wire {
         wire.send(Self::handshake(address).as_bytes());
         wire.expect_upgrade();
         wire
+    }
+
+    /// A connection after its opening handshake, or nothing where all places are taken: where it was
+    /// refused with 503, or ended without an answer.
+    #[track_caller]
+    #[must_use]
+    pub fn open_if_there_is_room(address: SocketAddr) -> Option<Self> {
+        const FULL: &[u8] = b"HTTP/1.1 503";
+        let mut wire = Self::connect(address);
+        if !wire.try_send(Self::handshake(address).as_bytes()) {
+            return None;
+        }
+        while wire.unread.len() < FULL.len() {
+            if !wire.fill() {
+                return None;
+            }
+        }
+        if wire.unread.starts_with(FULL) {
+            return None;
+        }
+        wire.expect_upgrade();
+        Some(wire)
     }
 
     /// A v1 session after its opening handshake.
@@ -292,6 +317,21 @@ impl Wire {
         response
     }
 
+    /// Reads one HTTP response with its body, and leaves the connection as it is.
+    #[track_caller]
+    pub fn expect_response(&mut self) -> Response {
+        let head = self.receive_head();
+        let mut response = Response::parse(&head);
+        if response.status >= 200 {
+            let length = response.header("content-length").parse();
+            let length = length.expect("a length in digits");
+            self.fill_to(length);
+            let body = self.unread.drain(..length).collect();
+            response.body = String::from_utf8(body).expect("a body in UTF-8");
+        }
+        response
+    }
+
     /// Everything, without interpretation, up to the end of the stream.
     #[track_caller]
     pub fn read_to_end(&mut self) -> Vec<u8> {
@@ -315,15 +355,25 @@ impl Wire {
             .expect("the connection is open");
     }
 
+    /// Compression was agreed on: frames may have RSV1, and are as they came.
+    pub const fn expect_compression(&mut self) {
+        self.reserved = 0x40;
+    }
+
     /// The next frame as it came, keep-alive pings and all; `None` at the end of the stream. Asserts what every
-    /// frame of a server must be: not masked, without reserved bits, in the shortest form.
+    /// frame of a server must be: not masked, in the shortest form, without reserved bits but RSV1 where
+    /// [compression](Self::expect_compression) was agreed on.
     #[track_caller]
     pub fn receive_frame(&mut self) -> Option<Frame> {
         if self.unread.is_empty() && !self.fill() {
             return None;
         }
         let [first, second] = self.take();
-        assert_eq!(first & 0x70, 0, "no reserved bit was negotiated");
+        assert_eq!(
+            first & 0x70 & !self.reserved,
+            0,
+            "the reserved bit was not negotiated"
+        );
         assert_eq!(second & 0x80, 0, "a server does not mask");
         let length = match second {
             126 => u64::from(u16::from_be_bytes(self.take())),
@@ -341,7 +391,7 @@ impl Wire {
         let payload = self.unread.drain(..length).collect();
         Some(Frame {
             fin: first & 0x80 != 0,
-            rsv: 0,
+            rsv: first >> 4 & 7,
             opcode: first & 0x0f,
             payload,
         })
@@ -349,7 +399,7 @@ impl Wire {
 
     /// The status line and headers, up to and with the empty line.
     #[track_caller]
-    fn receive_head(&mut self) -> String {
+    pub fn receive_head(&mut self) -> String {
         loop {
             if let Some(end) = self
                 .unread

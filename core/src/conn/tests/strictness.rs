@@ -62,7 +62,7 @@ variants! {
     BAD_RESPONSES: BadResponse<'static>, BadResponse,
     NotHttp BareLineFeed HeadTooLarge { limit: 1 } TooManyHeaders { limit: 1 }
     Redirect { status: 301, location: None } Unauthorized { challenge: None }
-    UpgradeRequired { versions: None } Status { 0: 500 } HttpVersion Upgrade Connection Accept
+    UpgradeRequired { versions: None } Busy { status: 503, retry_after: None } Status { 0: 500 } HttpVersion Upgrade Connection Accept
     RepeatedSubprotocol UnsolicitedSubprotocol MalformedExtensions UnsolicitedExtension
 }
 

@@ -300,7 +300,17 @@ fn other_statuses_say_why_the_server_refuses() {
     let versions = Some("13, 8");
     let head = status(426).with("Sec-WebSocket-Version", "13, 8");
     is_refused(&head, BadResponse::UpgradeRequired { versions });
-    for code in [100, 200, 204, 400, 403, 404, 500, 503] {
+    for code in [429, 503] {
+        let retry_after = Some("120");
+        let head = status(code).with("Retry-After", "120");
+        let busy = |retry_after| BadResponse::Busy {
+            status: code,
+            retry_after,
+        };
+        is_refused(&head, busy(retry_after));
+        is_refused(&status(code), busy(None));
+    }
+    for code in [100, 200, 204, 400, 403, 404, 428, 500, 502, 504] {
         is_refused(&status(code), BadResponse::Status(code));
     }
     // A server that refuses in HTTP/1.0 is understood; one that accepts in it is not.

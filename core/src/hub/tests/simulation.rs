@@ -6,7 +6,7 @@ use alloc::{collections::VecDeque, format, string::String, vec, vec::Vec};
 use proptest::{prelude::*, sample::Index};
 
 use super::world::{
-    EPOCH, LISTENER, PUBLISHER, Seen, Told, World, publication, request, subscription,
+    EPOCH, LISTENER, PUBLISHER, Seen, Told, World, publication, request_with, subscription,
 };
 use crate::{
     conn::{Config, MAX_LEFTOVER},
@@ -35,6 +35,8 @@ enum Step {
         hub: Index,
         v1: bool,
         publisher: bool,
+        /// Of a client that offers compression.
+        offer: Option<[u8; 3]>,
     },
     Say(Index, Say),
     Carry(Index, usize),
@@ -69,8 +71,9 @@ fn step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     let bytes = || prop_oneof![Just(1_usize), 2_usize..300, Just(usize::MAX)];
     prop_oneof![
-        4 => (index(), any::<bool>(), any::<bool>())
-            .prop_map(|(hub, v1, publisher)| Step::Connect { hub, v1, publisher }),
+        4 => (index(), any::<bool>(), any::<bool>(), any::<Option<[u8; 3]>>()).prop_map(
+            |(hub, v1, publisher, offer)| Step::Connect { hub, v1, publisher, offer }
+        ),
         12 => (index(), say()).prop_map(|(who, say)| Step::Say(who, say)),
         10 => (index(), bytes()).prop_map(|(who, most)| Step::Carry(who, most)),
         6 => index().prop_map(Step::Flush),
@@ -163,7 +166,14 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(hubs: usize, policy: SlowPolicy, outbox: (usize, usize)) -> Self {
+    fn new(
+        hubs: usize,
+        policy: SlowPolicy,
+        outbox: (usize, usize),
+        compression: Option<[u8; 3]>,
+    ) -> Self {
+        #[cfg(not(feature = "deflate"))]
+        let _ = compression;
         let options = Options {
             messages: Rate::UNLIMITED,
             connection: Config {
@@ -177,6 +187,11 @@ impl Simulation {
                 frames: outbox.1,
                 policy,
             },
+            #[cfg(feature = "deflate")]
+            compression: compression.map(|[choices, level, threshold]| crate::deflate::Settings {
+                threshold: usize::from(threshold),
+                ..super::codec::Codec::settings([!0, choices, level])
+            }),
             ..Options::default()
         };
         Self {
@@ -191,7 +206,12 @@ impl Simulation {
         let hubs = self.hubs.len();
         let peers = self.clients.len();
         match step {
-            Step::Connect { hub, v1, publisher } => self.connect(hub.index(hubs), *v1, *publisher),
+            Step::Connect {
+                hub,
+                v1,
+                publisher,
+                offer,
+            } => self.connect(hub.index(hubs), *v1, *publisher, *offer),
             Step::Flush(hub) => self.world.flush(hub.index(hubs)),
             Step::Place(hub) => self.place(hub.index(hubs)),
             Step::Deliver(hub) => drop(self.deliver(hub.index(hubs))),
@@ -216,12 +236,14 @@ impl Simulation {
         }
     }
 
-    fn connect(&mut self, hub: usize, v1: bool, publisher: bool) {
+    fn connect(&mut self, hub: usize, v1: bool, publisher: bool, offer: Option<[u8; 3]>) {
         let rights = if publisher { PUBLISHER } else { LISTENER };
         let who = self.world.connect(hub, rights);
         let version = if v1 { Version::V1 } else { Version::Classic };
         self.world.peers[who].version = version;
-        self.world.say_raw(who, request(version).as_bytes());
+        let fields = offer.map(|offer| self.offer(who, offer));
+        let request = request_with(version, &fields.unwrap_or_default());
+        self.world.say_raw(who, request.as_bytes());
         let said = self.world.peers[who].said;
         self.clients.push(Client {
             may_publish: publisher,
@@ -235,6 +257,19 @@ impl Simulation {
             news: Vec::new(),
             pongs: Vec::new(),
         });
+    }
+
+    /// The field of a client's offer.
+    #[cfg(feature = "deflate")]
+    fn offer(&mut self, who: usize, offer: [u8; 3]) -> String {
+        let settings = super::codec::Codec::settings(offer);
+        self.world.offer(who, &settings)
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    #[expect(clippy::unused_self, reason = "nothing comes of it")]
+    fn offer(&self, _: usize, _: [u8; 3]) -> String {
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n".into()
     }
 
     fn say(&mut self, who: usize, say: &Say) {
@@ -251,7 +286,12 @@ impl Simulation {
             Say::Publish(channel, count) => {
                 for _ in 0..*count {
                     let id = self.world.peers[who].said;
-                    let text = publication(*channel, who * 1_000_000 + id);
+                    // Some are long enough to be compressed.
+                    let length = if id.is_multiple_of(3) { id % 600 } else { 0 };
+                    let text = publication(*channel, who * 1_000_000 + id).replace(
+                        "\"data\":",
+                        &format!("\"data\":[\"{id:0length$}\"],\"id\":"),
+                    );
                     if self.world.text(who, &text) {
                         self.note(who, Said::Publish(text));
                     }
@@ -566,6 +606,7 @@ impl Simulation {
                 | Seen::Published { .. }
                 | Seen::Refused(..)
                 | Seen::SlowConsumer(_)
+                | Seen::Requested(..)
                 | Seen::Disconnected(..) => 0,
             });
             let dropped: usize = dropped.sum();
@@ -719,10 +760,11 @@ proptest! {
         hubs in 1_usize..4,
         drops in any::<bool>(),
         outbox in (300_usize..3_000, 2_usize..20),
+        compression in any::<Option<[u8; 3]>>(),
         steps in prop::collection::vec(step(), 1..120),
     ) {
         let policy = if drops { SlowPolicy::DropOldest } else { SlowPolicy::Disconnect };
-        let mut simulation = Simulation::new(hubs, policy, outbox);
+        let mut simulation = Simulation::new(hubs, policy, outbox, compression);
         for step in &steps {
             simulation.step(step);
             simulation.check(false);

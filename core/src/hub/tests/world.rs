@@ -6,6 +6,8 @@ use alloc::{
 };
 use core::{cell::RefCell, net::SocketAddr};
 
+#[cfg(feature = "deflate")]
+use super::codec::Codec;
 use crate::{
     Instant,
     conn::{Client, Config, Connection, Event, Input, MAX_LEFTOVER, Transmit},
@@ -28,6 +30,7 @@ pub(super) enum Seen {
     Connected(u64, Version),
     HandshakeFailed(String),
     Published { position: Position, recipients: u64 },
+    Requested(u64, String, u16),
     Refused(u64, Refusal),
     SlowConsumer(u64),
     Dropped(u64, usize),
@@ -51,6 +54,9 @@ pub(super) struct World {
     pub(super) seen: Rc<RefCell<Vec<Seen>>>,
     /// For each hub, what is placed and not delivered there.
     pub(super) transit: Vec<VecDeque<Rc<Flight>>>,
+    /// As the hubs have it.
+    #[cfg(feature = "deflate")]
+    pub(super) compression: Option<crate::deflate::Settings>,
     /// For each hub, what everybody has delivered.
     pub(super) delivered: Vec<VecDeque<Rc<Flight>>>,
 }
@@ -69,6 +75,9 @@ pub(super) struct Peer {
     pub(super) number: u64,
     pub(super) version: Version,
     conn: Connection<Client<Mask>>,
+    /// If it compresses.
+    #[cfg(feature = "deflate")]
+    pub(super) codec: Option<Codec>,
     /// Bytes on their way to the hub.
     pub(super) wire: VecDeque<u8>,
     /// How many were said, and how many the hub took.
@@ -95,13 +104,18 @@ pub(super) struct Peer {
 }
 
 pub(super) fn request(version: Version) -> String {
+    request_with(version, "")
+}
+
+/// With more header fields.
+pub(super) fn request_with(version: Version, fields: &str) -> String {
     let protocol = match version {
         Version::Classic => String::new(),
         Version::V1 => format!("Sec-WebSocket-Protocol: chat, {}\r\n", Version::SUBPROTOCOL),
     };
     format!(
         "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}{fields}\r\n"
     )
 }
 
@@ -139,6 +153,8 @@ impl World {
             peers: Vec::new(),
             seen: Rc::clone(&seen),
             transit: (0..hubs).map(|_| VecDeque::new()).collect(),
+            #[cfg(feature = "deflate")]
+            compression: options.compression,
             delivered: (0..hubs).map(|_| VecDeque::new()).collect(),
         }
     }
@@ -172,6 +188,8 @@ impl World {
             number: self.peers.len() as u64,
             version,
             conn: Connection::new(Client(mask), &config, self.now),
+            #[cfg(feature = "deflate")]
+            codec: None,
             wire: VecDeque::new(),
             said: 0,
             taken: 0,
@@ -200,6 +218,34 @@ impl World {
         peer
     }
 
+    /// A connection that is open, whose client offers compression.
+    #[cfg(feature = "deflate")]
+    pub(super) fn open_offering(
+        &mut self,
+        version: Version,
+        rights: Rights,
+        client: &crate::deflate::Settings,
+    ) -> usize {
+        let peer = self.connect(0, rights);
+        self.peers[peer].version = version;
+        let fields = self.offer(peer, client);
+        self.say_raw(peer, request_with(version, &fields).as_bytes());
+        self.carry(peer, usize::MAX);
+        self.flush(0);
+        peer
+    }
+
+    /// Has a client compress as it will be agreed; the field of its request.
+    #[cfg(feature = "deflate")]
+    pub(super) fn offer(&mut self, peer: usize, client: &crate::deflate::Settings) -> String {
+        let peer = &mut self.peers[peer];
+        peer.codec = self.compression.and_then(|hub| Codec::new(client, &hub));
+        if peer.codec.is_some() {
+            peer.conn.enable_deflate();
+        }
+        format!("Sec-WebSocket-Extensions: {}\r\n", client.offer().text())
+    }
+
     pub(super) fn say_raw(&mut self, peer: usize, bytes: &[u8]) {
         let peer = &mut self.peers[peer];
         if !peer.ended {
@@ -210,6 +256,10 @@ impl World {
 
     /// The client sends a message; whether it still may.
     pub(super) fn say(&mut self, peer: usize, kind: Kind, payload: &[u8]) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.peers[peer].codec.is_some() {
+            return self.say_deflated(peer, kind, payload);
+        }
         let mut out = vec![0; payload.len() + MAX_HEAD];
         match self.peers[peer].conn.encode(kind, payload, true, &mut out) {
             Err(_) => false,
@@ -219,6 +269,20 @@ impl World {
                 true
             }
         }
+    }
+
+    #[cfg(feature = "deflate")]
+    fn say_deflated(&mut self, at: usize, kind: Kind, payload: &[u8]) -> bool {
+        let peer = &mut self.peers[at];
+        let (Some(codec), Ok(())) = (&mut peer.codec, peer.conn.check_ready()) else {
+            return false;
+        };
+        let payload = codec.deflate(payload);
+        let mut out = vec![0; payload.len() + MAX_HEAD];
+        let frame = peer.conn.encode_deflated(kind, &payload, true, &mut out);
+        let frame = frame.expect("it is ready").to_vec();
+        self.say_raw(at, &frame);
+        true
     }
 
     pub(super) fn text(&mut self, peer: usize, text: &str) -> bool {
@@ -390,6 +454,15 @@ impl World {
                 let head = String::from_utf8_lossy(&peer.bytes[..end]).into_owned();
                 let echo = format!("Sec-WebSocket-Protocol: {}", Version::SUBPROTOCOL);
                 assert_eq!(head.contains(&echo), peer.version == Version::V1);
+                #[cfg(feature = "deflate")]
+                {
+                    let (_, answer) = head
+                        .split_once("Sec-WebSocket-Extensions: ")
+                        .unwrap_or_default();
+                    let agreed = peer.codec.as_ref().map(|codec| codec.agreed.response());
+                    let answer = answer.lines().next().unwrap_or_default();
+                    assert_eq!(answer, agreed.as_deref().unwrap_or_default());
+                }
                 end + 4
             }
         };
@@ -419,7 +492,12 @@ impl World {
                     .told
                     .push(Told::Close(close.map(|close| close.code.get()))),
                 #[cfg(feature = "deflate")]
-                Some(Event::Deflated(_)) => panic!("nothing was agreed on"),
+                Some(Event::Deflated(data)) => {
+                    assert!(data.first && data.last && data.kind == Kind::Text);
+                    let codec = peer.codec.as_mut().expect("it was agreed on");
+                    let text = String::from_utf8(codec.inflate(data.kind, data.bytes));
+                    peer.told.push(Told::Text(text.expect("it is text")));
+                }
                 None => {}
             }
             while let Some(transmit) = peer.conn.poll_transmit(&mut input, &mut out) {
@@ -508,7 +586,8 @@ fn whole_frames(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some([first, second]) = bytes.get(at..at + 2) {
         assert_eq!(second & 0x80, 0, "a server does not mask");
-        assert_eq!(first & 0xF0, 0x80, "a hub does not fragment");
+        // The bit of compressed messages apart.
+        assert_eq!(first & 0xB0, 0x80, "a hub does not fragment");
         let (head, len) = match second {
             126 => match bytes.get(at + 2..at + 4) {
                 Some(len) => (4, usize::from(len[0]) * 256 + usize::from(len[1])),
@@ -544,6 +623,12 @@ fn note(seen: &mut Vec<Seen>, fact: &Fact<'_>) {
             position: *position,
             recipients: *recipients,
         },
+        Fact::Requested {
+            connection,
+            request,
+            status,
+            ..
+        } => Seen::Requested(*connection, String::from(*request), *status),
         Fact::Refused {
             connection,
             refusal,

@@ -4,12 +4,15 @@
 
 use core::mem::MaybeUninit;
 use std::{
-    io::{self, IoSlice, Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    io::{self, ErrorKind, IoSlice},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::fd::OwnedFd,
 };
 
-use rustix::event::{Timespec, epoll};
+use rustix::{
+    event::{Timespec, epoll},
+    net::{self, RecvFlags, SendFlags, SocketFlags, sockopt},
+};
 use smol::Async;
 
 use super::Ready;
@@ -69,22 +72,58 @@ impl Poller {
     }
 }
 
-/// A socket in a readiness queue.
+/// Where connections come from.
+#[derive(Debug)]
+pub(in super::super) struct Listener(Async<TcpListener>);
+
+impl Listener {
+    /// Sockets that are accepted inherit what the listener is told here: one system call less for
+    /// each (tcp(7)).
+    pub(in super::super) fn new(listener: TcpListener) -> io::Result<Self> {
+        // Notifications are small and wanted at once. A listener that refuses is served all the same.
+        let _ = sockopt::set_tcp_nodelay(&listener, true);
+        Async::new(listener).map(Self)
+    }
+
+    /// Accepts a connection, whose socket does not block, without waiting for one.
+    pub(in super::super) fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (socket, peer) = net::acceptfrom_with(self.0.get_ref(), flags)?;
+        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+        // Nobody's fault, and not seen: only sockets of other families have other addresses.
+        let peer = peer.ok_or(ErrorKind::ConnectionAborted)?;
+        Ok((socket.into(), peer))
+    }
+
+    /// Waits until there may be a connection.
+    pub(in super::super) async fn ready(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+}
+
+/// A socket in a readiness queue. What is called most goes to the system directly: the C library's
+/// functions for it are points of cancellation, which costs each call in a process of several threads.
 #[derive(Debug)]
 pub(in super::super) struct Socket(TcpStream);
 
 impl Socket {
     /// Reads without waiting.
     pub(in super::super) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
-        (&self.0).read(room)
+        let (count, _) = net::recv(&self.0, room, RecvFlags::empty())?;
+        Ok(count)
     }
 
     /// Writes without waiting.
     pub(in super::super) fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        match pieces {
-            [one] => (&self.0).write(one),
-            several => (&self.0).write_vectored(several),
-        }
+        Ok(match pieces {
+            [one] => net::send(&self.0, one, SendFlags::NOSIGNAL)?,
+            several => net::sendmsg(
+                &self.0,
+                several,
+                &mut net::SendAncillaryBuffer::default(),
+                SendFlags::NOSIGNAL,
+            )?,
+        })
     }
 
     pub(in super::super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {

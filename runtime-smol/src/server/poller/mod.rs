@@ -1,4 +1,5 @@
-//! Which of a shard's sockets are ready. A shard has thousands of them and one task.
+//! Sockets that do not block, and which of a shard's are ready. A shard has thousands of them and one
+//! task.
 
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod epoll;
@@ -6,9 +7,9 @@ mod epoll;
 mod portable;
 
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
-pub(super) use epoll::{Poller, Socket};
+pub(super) use epoll::{Listener, Poller, Socket};
 #[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
-pub(super) use portable::{Poller, Socket};
+pub(super) use portable::{Listener, Poller, Socket};
 
 /// What may be done with a socket without waiting.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use core::task::{Context, Poll, Waker};
 use std::{
     future::poll_fn,
     io::{self, IoSlice, Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Wake,
 };
@@ -82,6 +82,30 @@ impl Poller {
             Poll::Ready(Ok(()))
         })
         .await
+    }
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+pub(in super::super) struct Listener(Async<TcpListener>);
+
+impl Listener {
+    pub(in super::super) fn new(listener: TcpListener) -> io::Result<Self> {
+        Async::new(listener).map(Self)
+    }
+
+    /// Accepts a connection, whose socket does not block, without waiting for one.
+    pub(in super::super) fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (socket, peer) = self.0.get_ref().accept()?;
+        socket.set_nonblocking(true)?;
+        // Notifications are small and wanted at once. A socket that refuses is served all the same.
+        let _ = socket.set_nodelay(true);
+        Ok((socket, peer))
+    }
+
+    /// Waits until there may be a connection.
+    pub(in super::super) async fn ready(&self) -> io::Result<()> {
+        self.0.readable().await
     }
 }
 

@@ -61,6 +61,18 @@ pub(super) static METRICS: &[Metric] = &[
         ),
     },
     Metric {
+        name: "campanile_http_requests",
+        unit: None,
+        help: "HTTP requests that are no opening handshakes and have been answered",
+        kind: Kind::Counter(|it| it.count("http_requests")),
+    },
+    Metric {
+        name: "campanile_http_errors",
+        unit: None,
+        help: "Those of them whose answer has a status from 400 on",
+        kind: Kind::Counter(|it| it.count("http_errors")),
+    },
+    Metric {
         name: "campanile_disconnections",
         unit: None,
         help: "Connections that had been open and have ended",
@@ -150,7 +162,7 @@ pub(super) static METRICS: &[Metric] = &[
     Metric {
         name: "campanile_publish_latency",
         unit: Some(Unit::Seconds),
-        help: "Time from the read that brought a notification, or the first of those that came together, until it was written to all who hear it, as far as the system took it; each notification counts once in each shard",
+        help: "Time from the read that brought a notification, or the first of those that came together, until it was written to all who hear it, as far as the system took it; each notification counts once in each shard; none with the runtime std",
         kind: Kind::Histogram,
     },
     Metric {

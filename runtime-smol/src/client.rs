@@ -1,0 +1,272 @@
+//! A client that stays connected: it subscribes, publishes, and comes back by itself.
+//!
+//! ```no_run
+//! use campanile_smol::{Client, Event};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! smol::block_on(async {
+//!     let mut client = Client::new("ws://127.0.0.1:8000")?;
+//!     client.subscribe(r#"{"package":"plant","page":"alerts"}"#)?;
+//!     while let Some(event) = client.next().await? {
+//!         match event {
+//!             Event::Notification(notification) => println!("{}", notification.text()),
+//!             Event::Reconnected => println!("something may have been missed"),
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+
+use core::{future::Future, hash::BuildHasher as _, pin::Pin};
+use std::{hash::RandomState, io, time};
+
+pub use campanile_core::client::{
+    Backoff, BadUrl, Cause, Delivery, Error, Event, Late, Options, PublicationId, PublishError,
+    Receipt, ServerError, SubscribeError, Url,
+};
+use campanile_core::{
+    Instant,
+    client::{Machine, Step},
+};
+use smol::{
+    Timer,
+    future::{self, FutureExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{HashedMasks, clock::Clock};
+
+/// A client of a Campanile server, over `campanile.v1`.
+///
+/// It works while something of it is awaited, and only then: [`next`](Self::next) connects, keeps the
+/// connection alive, connects again with backoff after a loss, and asks for the subscriptions again.
+/// **A program that listens must call it all the time.** One that only publishes, now and then, need
+/// not: where the server has given it up meanwhile, that is found out before anything is published.
+///
+/// Every future may be dropped at any time, in a `select` or by a timeout, and nothing is lost by it.
+///
+/// Dropped, it drops the connection; [`close`](Self::close) says goodbye.
+pub struct Client {
+    machine: Machine<HashedMasks>,
+    link: Link,
+    clock: Clock,
+}
+
+enum Link {
+    Down,
+    /// Kept, so that whoever waits for little time at once connects all the same.
+    Connecting(Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>),
+    Up(TcpStream),
+}
+
+impl Client {
+    /// A client of the server at `url`, `ws://HOST[:PORT][/PATH][?QUERY]`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// What is wrong with the URL; [`BadUrl::Tls`] for `wss://`.
+    pub fn new(url: &str) -> Result<Self, BadUrl> {
+        Ok(Self::with_options(url.parse()?, Options::new()))
+    }
+
+    /// The same with other limits and times.
+    #[must_use]
+    pub fn with_options(url: Url, options: Options) -> Self {
+        Self {
+            machine: Machine::new(url, options),
+            link: Link::Down,
+            clock: Clock::start(),
+        }
+    }
+
+    /// Adds a header field to the requests of the opening handshakes to come, `Authorization` say.
+    pub fn add_header(&mut self, name: &str, value: &str) {
+        self.machine.add_header(name, value);
+    }
+
+    /// Asks for these subscriptions in the place of all earlier ones, also after each reconnect:
+    /// a JSON array of them, one alone, or a client's whole message (the protocol, section 2).
+    ///
+    /// It is sent by the next call that is awaited. The answer is [`Event::Subscribed`] or
+    /// [`Event::SubscriptionRefused`].
+    ///
+    /// # Errors
+    /// [`SubscribeError::Invalid`] where the JSON is wrong, and [`SubscribeError::Over`].
+    pub fn subscribe(&mut self, subscriptions: &str) -> Result<(), SubscribeError> {
+        self.machine.subscribe(subscriptions)
+    }
+
+    /// The next event, in the order in which they happened; `None` when the client was closed.
+    ///
+    /// # Errors
+    /// Why the client has ended by itself, once: only what would go wrong again is one, as
+    /// [`Cause::is_fatal`] says, and [`Options::max_attempts`]. All else is [`Event::Disconnected`].
+    pub async fn next(&mut self) -> Result<Option<Event>, Error> {
+        loop {
+            if let Some(event) = self.machine.next_event() {
+                return Ok(Some(event));
+            }
+            let step = self.poll();
+            if step == Step::Over {
+                self.link = Link::Down;
+                if self.machine.has_events() {
+                    continue;
+                }
+                return self.machine.take_error().map_or(Ok(None), Err);
+            }
+            self.carry_out(step).await;
+        }
+    }
+
+    /// Publishes, and waits for the answer: a notification, as JSON object, or a publisher's whole
+    /// message, which is sent byte for byte (the protocol, section 3).
+    ///
+    /// Without a connection it waits for one, for [`Options::publish_time`]. What is heard meanwhile is
+    /// kept for [`next`](Self::next), up to [`Options::max_unread_bytes`].
+    ///
+    /// Dropped before its end, it does not take the publication back: the outcome comes as
+    /// [`Event::Published`].
+    ///
+    /// # Errors
+    /// Why it was not published; or, [`PublishError::Unknown`], that nobody knows.
+    pub async fn publish(&mut self, notification: &str) -> Result<Receipt, PublishError> {
+        let id = self.send(notification)?;
+        loop {
+            if let Some(outcome) = self.machine.take_outcome(id) {
+                return outcome;
+            }
+            let step = self.poll();
+            if step == Step::Take {
+                return Err(PublishError::Unread);
+            }
+            if step == Step::Over {
+                // Its outcome was told before, and is there.
+                let outcome = self.machine.take_outcome(id);
+                return outcome.unwrap_or(Err(PublishError::Over));
+            }
+            self.carry_out(step).await;
+        }
+    }
+
+    /// Publishes without waiting, so that many can be under way: the next calls that are awaited send
+    /// it. The outcome comes as [`Event::Published`] with this number, in the order of sending.
+    ///
+    /// # Errors
+    /// [`PublishError::Invalid`], [`PublishError::TooMany`] and [`PublishError::Over`].
+    pub fn send(&mut self, notification: &str) -> Result<PublicationId, PublishError> {
+        self.machine.publish(notification, self.clock.now())
+    }
+
+    /// Starts to close: go on with [`next`](Self::next) until it says `None`, as answers still come.
+    /// What was not sent is not sent any more.
+    pub fn start_closing(&mut self) {
+        self.machine.close(self.clock.now());
+    }
+
+    /// Closes the connection with 1000, and waits for the end of it, a few seconds at most; events that
+    /// wait are dropped.
+    pub async fn close(mut self) {
+        self.start_closing();
+        while let Ok(Some(_)) = self.next().await {}
+    }
+
+    fn poll(&mut self) -> Step {
+        // The keys of a `RandomState` are random, and so is any hash of it.
+        self.machine
+            .poll(self.clock.now(), || RandomState::new().hash_one(()))
+    }
+
+    /// Does a step, or waits until there is another one.
+    async fn carry_out(&mut self, step: Step) {
+        let deadline = self.deadline();
+        match (step, &mut self.link) {
+            (Step::Connect, Link::Connecting(attempt)) => match until(deadline, attempt).await {
+                Some(Ok(socket)) => {
+                    self.link = Link::Up(socket);
+                    self.machine.connected(HashedMasks::new(), self.clock.now());
+                }
+                Some(Err(error)) => {
+                    self.link = Link::Down;
+                    self.machine
+                        .connect_failed(error.to_string(), self.clock.now());
+                }
+                None => self.machine.handle_timeout(self.clock.now()),
+            },
+            (Step::Connect, link) => {
+                let url = self.machine.url();
+                *link = Link::Connecting(Box::pin(connect(url.name().to_owned(), url.port())));
+            }
+            (Step::Write, Link::Up(socket)) => {
+                match until(deadline, socket.write(self.machine.unsent())).await {
+                    Some(Ok(0)) => self.failed(&io::ErrorKind::WriteZero.into()),
+                    Some(Ok(count)) => self.machine.sent(count),
+                    Some(Err(error)) => self.failed(&error),
+                    None => self.machine.handle_timeout(self.clock.now()),
+                }
+            }
+            (Step::Read, Link::Up(socket)) => {
+                match until(deadline, socket.read(self.machine.space())).await {
+                    Some(Ok(0)) => self.machine.receive_eof(self.clock.now()),
+                    Some(Ok(count)) => self.machine.received(count, self.clock.now()),
+                    Some(Err(error)) => self.failed(&error),
+                    None => self.machine.handle_timeout(self.clock.now()),
+                }
+            }
+            (Step::ShutDown, Link::Up(socket)) => {
+                // A socket does not wait for that, and a peer that is gone cannot be told.
+                let _ = future::poll_once(socket.close()).await;
+            }
+            (Step::Wait, link) => {
+                *link = Link::Down;
+                until(deadline, future::pending::<io::Result<()>>()).await;
+            }
+            (Step::Take | Step::Over, _) => {}
+            (Step::Read | Step::Write | Step::ShutDown, Link::Down | Link::Connecting(_)) => {
+                self.failed(&io::ErrorKind::NotConnected.into()); // cannot be
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        self.machine
+            .transport_failed(error.to_string(), self.clock.now());
+    }
+
+    /// When there is something to do in any case.
+    fn deadline(&self) -> Option<time::Instant> {
+        let at = self.machine.deadline();
+        (at != Instant::MAX)
+            .then(|| self.clock.system_time(at))
+            .flatten()
+    }
+}
+
+/// Does `work`; nothing if it has not ended at the `deadline`.
+async fn until<T>(
+    deadline: Option<time::Instant>,
+    work: impl Future<Output = io::Result<T>>,
+) -> Option<io::Result<T>> {
+    let work = async { Some(work.await) };
+    let Some(at) = deadline else {
+        return work.await;
+    };
+    let timeout = async {
+        Timer::at(at).await;
+        None
+    };
+    work.or(timeout).await
+}
+
+async fn connect(name: String, port: u16) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect((name, port)).await?;
+    let _ = socket.set_nodelay(true); // a socket that refuses is slower, and no worse
+    Ok(socket)
+}
+
+impl core::fmt::Debug for Client {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.machine.fmt(f)
+    }
+}

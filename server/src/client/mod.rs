@@ -1,0 +1,68 @@
+//! `campanile subscribe` and `campanile publish`: a client on the command line.
+
+mod arguments;
+mod lines;
+mod publish;
+mod shown;
+mod subscribe;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use campanile_smol::client::{BadUrl, Url};
+
+pub(crate) use arguments::{
+    PUBLISH_EXAMPLES, PublishArguments, SUBSCRIBE_EXAMPLES, SubscribeArguments,
+};
+
+/// Notifications are on standard output, what else happens on standard error, and the verdict is in the
+/// exit code, which `campanile subscribe --help` lists.
+pub(crate) fn subscribe(arguments: &SubscribeArguments) -> ExitCode {
+    end(subscribe::run(arguments))
+}
+
+/// Receipts are on standard output, what is wrong on standard error, and the verdict is in the exit
+/// code, which `campanile publish --help` lists.
+pub(crate) fn publish(arguments: &PublishArguments) -> ExitCode {
+    end(publish::run(arguments))
+}
+
+/// Why a verb has not done what it was told.
+enum Failure {
+    /// The command line or what it names is wrong: nothing was done.
+    Arguments(String),
+    /// It was tried.
+    Trouble(String),
+    /// What there is to say has been said.
+    Told,
+}
+
+const WRONG_ARGUMENTS: u8 = 2;
+
+fn end(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Arguments(reason)) => {
+            complain(&reason);
+            ExitCode::from(WRONG_ARGUMENTS)
+        }
+        Err(Failure::Trouble(reason)) => {
+            complain(&reason);
+            ExitCode::FAILURE
+        }
+        Err(Failure::Told) => ExitCode::FAILURE,
+    }
+}
+
+/// Says what is wrong. What a server said may have characters that a terminal would obey.
+fn complain(reason: &str) {
+    // Where even this cannot be written, the exit code has to do.
+    let _ = writeln!(io::stderr(), "campanile: {}", shown::harmless(reason));
+}
+
+fn url(text: &str) -> Result<Url, Failure> {
+    text.parse()
+        .map_err(|bad: BadUrl| Failure::Arguments(format!("{text}: {bad}")))
+}
