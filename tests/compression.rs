@@ -88,7 +88,8 @@ fn main() -> ExitCode {
     }
     let trial = Trial::test("the_daemon_and_a_browser", move || match missing {
         None => {
-            a_browser();
+            a_browser(false);
+            a_browser(true);
             Ok(())
         }
         Some(why) => Err(Failed::from(why)),
@@ -174,7 +175,7 @@ fn the_daemon(run: Run) {
     for (takeover, window) in MODES {
         let arguments = ["--compression", "on", "--max-message", "1048576"];
         let more: &[&str] = if takeover {
-            &["--compression-client-takeover"]
+            &["--compression-client-takeover", "on"]
         } else {
             &[]
         };
@@ -198,12 +199,20 @@ fn the_daemon(run: Run) {
     }
 }
 
-/// Chromium compresses and inflates as it always does, which is seen on the wire between the two.
-fn a_browser() {
+/// Chromium compresses and inflates as it always does, which is seen on the wire between the two; it
+/// refers to its earlier messages where it may.
+fn a_browser(takeover: bool) {
     let subscription = r#"{"sender":"client","subscriptions":[{"package":"p","page":"q"}]}"#;
     let file = env::temp_dir().join(format!("campanile-{}-compression", process::id()));
     fs::write(&file, subscription).expect("there is room");
-    let daemon = Daemon::with(&["--compression", "on"]);
+    let takes = if takeover { "on" } else { "off" };
+    let arguments = [
+        "--compression",
+        "on",
+        "--compression-client-takeover",
+        takes,
+    ];
+    let daemon = Daemon::with(&arguments);
     let tap = Tap::before(daemon.address());
     let mut command = Command::new(tools::node_with("playwright-core").expect("it was found"));
     command.env("NODE_PATH", tools::node_modules());
@@ -237,11 +246,15 @@ fn a_browser() {
         "{asked}"
     );
     let (answered, heard) = tap.recorded(1);
+    let agreed = if takeover {
+        ""
+    } else {
+        "; client_no_context_takeover"
+    };
     assert!(
-        answered.contains(
-            "\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
-             client_no_context_takeover\r\n"
-        ),
+        answered.contains(&format!(
+            "\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover{agreed}\r\n"
+        )),
         "{answered}"
     );
     assert!(said.iter().any(|frame| frame.compressed), "{said:?}");
