@@ -164,10 +164,11 @@ impl Report {
                     }));
                 }
                 if !self.is_many {
+                    let count = receipt.recipients;
                     return say(&format_args!(
-                        "published at {} to {} recipients",
+                        "published at {} to {count} recipient{}",
                         super::shown::harmless(&receipt.position),
-                        receipt.recipients
+                        if count == 1 { "" } else { "s" }
                     ));
                 }
             }
