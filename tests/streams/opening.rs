@@ -21,6 +21,7 @@ use crate::support::{
 on_each_runtime! {
     the_sample_of_the_rfc_opens_a_connection
     a_request_that_is_wrong_is_answered_and_told_to_the_program
+    a_refusal_reaches_a_client_that_has_more_under_way
     an_http_status_is_told_to_the_program_with_what_the_server_adds
     a_client_refuses_what_is_not_the_answer_to_its_request
     an_end_in_the_middle_of_a_head_is_a_lost_transport
@@ -29,6 +30,9 @@ on_each_runtime! {
     a_frame_in_the_same_packet_as_the_handshake_is_heard_at_once
     each_connection_draws_its_own_nonce
 }
+
+/// A request that asks for no WebSocket.
+const PLAIN: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// How a client fares with this answer.
 fn answered_with<R: Runtime>(response: &[u8]) -> Result<(), ConnectError> {
@@ -64,10 +68,8 @@ fn the_sample_of_the_rfc_opens_a_connection<R: Runtime>() {
 fn a_request_that_is_wrong_is_answered_and_told_to_the_program<R: Runtime>() {
     let version = String::from_utf8_lossy(REQUEST).replace("Version: 13", "Version: 12");
     let key = String::from_utf8_lossy(REQUEST).replace("ZQ==", "Z===");
-    // With more under way, which the server does not read for its answer.
-    let plain = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{}", "x".repeat(30_000));
     for (request, bad, status) in [
-        (plain.as_str(), BadRequest::NotUpgrade, "426"),
+        (PLAIN, BadRequest::NotUpgrade, "426"),
         (version.as_str(), BadRequest::Version, "426"),
         (key.as_str(), BadRequest::Key, "400"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n", BadRequest::NotHttp, "400"),
@@ -86,6 +88,18 @@ fn a_request_that_is_wrong_is_answered_and_told_to_the_program<R: Runtime>() {
             "{response}"
         );
     }
+}
+
+fn a_refusal_reaches_a_client_that_has_more_under_way<R: Runtime>() {
+    // The server does not read it for its answer.
+    let request = format!("{PLAIN}{}", "x".repeat(30_000));
+    let (accepted, response) = asked_with::<R>(request.as_bytes());
+    assert!(matches!(
+        accepted,
+        Err(Refused::BadRequest(BadRequest::NotUpgrade))
+    ));
+    let advice = BadRequest::NotUpgrade.to_string();
+    assert!(response.trim_end().ends_with(&advice), "{response}");
 }
 
 fn an_http_status_is_told_to_the_program_with_what_the_server_adds<R: Runtime>() {
