@@ -1,5 +1,8 @@
 //! How the daemon ends.
 
+use core::time::Duration;
+use std::{thread, time::Instant};
+
 use campanile_tests::{Daemon, Received, Wire};
 
 use crate::{LAST, listener};
@@ -77,4 +80,35 @@ fn a_second_signal_ends_the_daemon_at_once() {
     stubborn.expect_error("shutting_down");
     daemon.signal("TERM");
     assert_eq!(daemon.wait_for_end(), Some(1));
+}
+
+#[test]
+fn a_thread_that_has_nobody_left_holds_up_no_publication_of_another() {
+    const SHARDS: usize = 8;
+    let shards = SHARDS.to_string();
+    let mut daemon = Daemon::with(&["--shards", &shards, "--drain-grace", "10m"]);
+    // Connections go to the threads by turns: those of one stay.
+    let mut others: Vec<_> = (0..20 * SHARDS).map(|_| Some(daemon.connect())).collect();
+    let gone = |at: &usize| !at.is_multiple_of(SHARDS);
+    for at in (0..others.len()).filter(gone) {
+        others[at] = None;
+    }
+    daemon.wait_for_logs("disconnected", 20 * (SHARDS - 1));
+    let mut publisher = daemon.connect_v1();
+    let publishing = thread::spawn(move || {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(500) && publisher.try_send(&text(LAST)) {}
+    });
+    daemon.signal("TERM");
+    daemon.wait_for_log("shutting down");
+    publishing.join().expect("it publishes");
+    drop(others);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+}
+
+/// A client's frame.
+fn text(message: &str) -> Vec<u8> {
+    let len = u8::try_from(message.len()).expect("it is short");
+    assert!(len < 126);
+    [&[0x81, 0x80 | len, 0, 0, 0, 0], message.as_bytes()].concat()
 }

@@ -82,7 +82,11 @@ const KEPT: usize = 16 * 1024;
 /// The room that a message gets to be inflated in before it is known to need more.
 const ROOM: usize = 4 * 1024;
 
-type Codec = Box<Inflater<Vec<u8>>>;
+/// What inflates messages, and the length of the longest.
+struct Codec {
+    inflater: Box<Inflater<Vec<u8>>>,
+    most: usize,
+}
 
 /// The codecs of a hub. They are made when they are needed, and dropped when no session is left that
 /// compresses.
@@ -119,6 +123,13 @@ impl Compression {
             send_takeover: false,
             ..*settings
         }
+    }
+
+    /// Messages from now on are within `config`; but not those of clients that refer to earlier ones,
+    /// whose inflaters are what they were.
+    pub(super) fn reconfigure(&mut self, config: &Config) {
+        self.config = *config;
+        self.inflater = None;
     }
 
     /// A session has agreed on compression.
@@ -179,7 +190,10 @@ impl Compression {
         bytes: &mut [u8],
     ) -> Result<Inflated, Violation> {
         let (settings, config) = (&self.settings, &self.config);
-        let make = || Box::new(Inflater::on_heap(direction, settings, config));
+        let make = || Codec {
+            inflater: Box::new(Inflater::on_heap(direction, settings, config)),
+            most: usize::try_from(config.max_message).unwrap_or(usize::MAX),
+        };
         let codec = if direction.takeover {
             self.own_inflaters.entry(index).or_insert_with(make)
         } else {
@@ -190,14 +204,13 @@ impl Compression {
             }
             &mut slot.get_or_insert_with(|| (direction.window, make())).1
         };
-        let most = usize::try_from(config.max_message).unwrap_or(usize::MAX);
         let mut message = Inflated {
             buffer: core::mem::take(&mut self.inflated),
             len: 0,
         };
-        let inflated = message.fill(codec, kind, bytes, most);
+        let inflated = message.fill(codec, kind, bytes);
         if let Err(violation) = inflated {
-            codec.reset();
+            codec.inflater.reset();
             self.take_back(message);
             return Err(violation);
         }
@@ -223,13 +236,7 @@ impl Inflated {
         self.buffer.get(..self.len).unwrap_or_default()
     }
 
-    fn fill(
-        &mut self,
-        codec: &mut Codec,
-        kind: Kind,
-        bytes: &mut [u8],
-        most: usize,
-    ) -> Result<(), Violation> {
+    fn fill(&mut self, codec: &mut Codec, kind: Kind, bytes: &mut [u8]) -> Result<(), Violation> {
         let mut data = Data {
             kind,
             bytes,
@@ -240,11 +247,11 @@ impl Inflated {
             if self.len >= self.buffer.len() {
                 // A byte too many is room enough to find that a message is too large.
                 let len = self.len.saturating_mul(2).max(ROOM);
-                let len = len.min(most.saturating_add(1));
+                let len = len.min(codec.most.saturating_add(1));
                 self.buffer.resize(len.max(self.len.saturating_add(1)), 0);
             }
             let room = self.buffer.get_mut(self.len..).unwrap_or_default();
-            let Some(piece) = codec.inflate(&mut data, room)? else {
+            let Some(piece) = codec.inflater.inflate(&mut data, room)? else {
                 return Ok(());
             };
             self.len = self.len.saturating_add(piece.bytes.len());

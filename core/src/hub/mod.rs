@@ -261,9 +261,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// From now on `options` are in force, for sessions that are open too: what messages may contain,
     /// how fast they may come (each session has a whole burst again where a rate has changed), and how
-    /// much may wait for a peer. Handshakes and connections keep the [`Config`](crate::conn::Config)
-    /// and the times that they began with, the index its limits, which depend on what is in it, and
-    /// the hub its compression.
+    /// much may wait for a peer. Connections keep the [`Config`](crate::conn::Config) that they opened
+    /// with, handshakes their time, the index its limits, which depend on what is in it, and the hub its
+    /// compression.
     pub fn reconfigure(&mut self, options: &Options) {
         let earlier = self.options;
         self.options = Options {
@@ -272,6 +272,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             compression: earlier.compression,
             ..*options
         };
+        #[cfg(feature = "deflate")]
+        if let Some(codecs) = &mut self.compression {
+            codecs.reconfigure(&options.connection);
+        }
         // What was used of one rate says nothing about another.
         let messages = earlier.messages != options.messages;
         let publications = earlier.publications != options.publications;

@@ -72,11 +72,10 @@ impl Exchange {
         self.boxes.len()
     }
 
-    /// Writes to the shard of this number; one that has ended gets no letters.
-    pub(super) fn post(&self, shard: usize, letter: Letter) {
-        if let Some(letter_box) = self.boxes.get(shard) {
-            let _ = letter_box.try_send(letter);
-        }
+    /// Writes to the shard of this number; whether it gets the letter, as one that has ended does not.
+    pub(super) fn post(&self, shard: usize, letter: Letter) -> bool {
+        let letter_box = self.boxes.get(shard);
+        letter_box.is_some_and(|letter_box| letter_box.try_send(letter).is_ok())
     }
 
     /// Writes the same to every shard.
@@ -98,7 +97,12 @@ impl Exchange {
             left: AtomicUsize::new(self.boxes.len()),
             placed,
         });
-        self.post_to_all(|| Letter::Placed(Arc::clone(&delivery)));
+        for shard in 0..self.boxes.len() {
+            if !self.post(shard, Letter::Placed(Arc::clone(&delivery))) {
+                // Nobody is left there to hear it, and its publisher waits for all.
+                self.delivered(Arc::clone(&delivery), &[]);
+            }
+        }
     }
 
     /// A shard has delivered a batch to so many. The last one tells the shard that it is from.

@@ -161,6 +161,7 @@ impl Shard {
             self.flush();
             self.show();
             if self.is_done() {
+                self.retire();
                 return Ok(());
             }
             is_busy |= !self.ready.is_empty() && self.may_hear();
@@ -184,6 +185,20 @@ impl Shard {
     fn is_done(&self) -> bool {
         self.deadline
             .is_some_and(|at| self.hub.sessions() == 0 || self.clock.now() >= at)
+    }
+
+    /// Takes no more letters; the other shards do not wait for what has come.
+    fn retire(&mut self) {
+        self.letters.close();
+        while let Ok(letter) = self.letters.try_recv() {
+            match letter {
+                Letter::Placed(delivery) => self.exchange.delivered(delivery, &[]),
+                Letter::Connection(newcomer) => {
+                    self.dismiss(newcomer.peer.ip(), newcomer.turned_away.is_none());
+                }
+                Letter::Settled(_) | Letter::Options(_) | Letter::Drain => {}
+            }
+        }
     }
 
     /// Waits for whatever happens next.

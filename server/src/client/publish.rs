@@ -25,6 +25,8 @@ enum Happened {
 pub(super) fn run(arguments: &PublishArguments) -> Result<(), Failure> {
     let options = Options {
         max_attempts: Some(arguments.attempts),
+        // There are no more lines under way than UNDER_WAY, however long.
+        max_waiting_bytes: usize::MAX,
         ..Options::new()
     };
     let mut client = Client::with_options(super::url(&arguments.url)?, options);

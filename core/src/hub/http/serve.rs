@@ -41,9 +41,20 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             manner,
             ..
         } = order;
+        let waiting = self.session(index).and_then(|s| s.answers.as_ref());
+        let are_too_many = waiting.is_some_and(|answers| answers.are_too_many());
         let asks = match asks {
+            Ok(_) if are_too_many => {
+                return self.fail(index, &request, Fault::Waiting, manner, now);
+            }
             Ok(asks) => asks,
             Err(fault) => return self.fail(index, &request, fault, manner, now),
+        };
+        // Who has no place here has its answer and goes.
+        let manner = if closed.is_some() {
+            manner.last()
+        } else {
+            manner
         };
         match (asks, closed) {
             // Who is told that a server does not live, starts it anew.
@@ -53,7 +64,6 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 self.respond(index, &request, 200, bytes, manner, now);
             }
             (Asks::Readiness | Asks::Publish { .. }, Some(closed)) => {
-                let manner = manner.last();
                 let bytes = response::of_closed(&closed, manner);
                 self.respond(index, &request, closed.status, bytes, manner, now);
             }
@@ -197,6 +207,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         now: Instant,
     ) -> Result<(), Refusal> {
         let limits = self.options.message;
+        self.load.messages = self.load.messages.saturating_add(1);
         let parsed = if message.len() > self.most_of_a_message() {
             Err(Refusal::new(ErrorCode::MessageTooBig))
         } else {

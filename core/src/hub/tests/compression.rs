@@ -242,6 +242,30 @@ fn a_message_may_come_in_pieces_of_any_size_and_refer_to_earlier_ones_where_that
 }
 
 #[test]
+fn another_limit_on_messages_is_one_on_compressed_messages_too() {
+    for (before, after, code) in [(64, 4096, None), (4096, 64, Some(1009))] {
+        let of = |max_message| Options {
+            compression: Some(Settings::server()),
+            connection: Config {
+                max_message,
+                ..Config::new()
+            },
+            ..Options::default()
+        };
+        let mut world = World::new(1, &of(before));
+        // Its inflater is there already.
+        let early = world.open_offering(Version::V1, PUBLISHER, &Settings::client());
+        assert!(world.text(early, "{\"type\":\"ping\"}"));
+        world.quiesce();
+        world.hubs[0].reconfigure(&of(after));
+        let peer = world.open_offering(Version::V1, PUBLISHER, &Settings::client());
+        assert!(world.text(peer, &subscription(&[1; 100])));
+        world.quiesce();
+        assert_eq!(world.close_code(peer), code, "{before} to {after}");
+    }
+}
+
+#[test]
 fn a_bomb_ends_its_own_connection_with_1009_and_no_other() {
     for bits in [8, 15] {
         let mut world = world(&Settings::server());

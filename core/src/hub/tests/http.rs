@@ -875,14 +875,11 @@ fn connections_too_many_are_told_so_by_http_too_but_the_server_lives() {
             let peer = world.add(0, id.expect("there is room"), Version::Classic);
             let response = ask(&mut world, peer, &said).remove(0);
             assert_eq!(response.status, expected, "{said}");
+            assert!(response.closes());
             if expected != 200 {
                 response.expect_problem(status);
-                assert!(response.has("Retry-After: 30") && response.closes());
-                continue;
+                assert!(response.has("Retry-After: 30"));
             }
-            // A second request is no way around it.
-            let response = ask(&mut world, peer, &post(&publication(1, 0))).remove(0);
-            response.expect_problem(status);
         }
     }
 }
