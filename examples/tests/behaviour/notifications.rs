@@ -34,6 +34,7 @@ const BEHAVIOURS: &[Behaviour] = behaviours![
     bytes_may_come_one_by_one,
     many_hear_the_same,
     who_does_not_read_is_closed_and_holds_up_nobody_else,
+    who_reads_late_hears_what_waited_without_saying_a_word,
     who_reads_late_what_it_asked_for_itself_hears_all_of_it,
     a_peer_may_leave_at_any_byte,
     only_so_many_are_served_and_the_others_are_told,
@@ -222,6 +223,35 @@ fn who_does_not_read_is_closed_and_holds_up_nobody_else(server: &Daemon) {
         return;
     }
     panic!("all was kept for it");
+}
+
+fn who_reads_late_hears_what_waited_without_saying_a_word(server: &Daemon) {
+    let mut publisher = server.connect_v1();
+    let fill = "x".repeat(60_000);
+    let mut recipients = |index, fill: &str| {
+        publisher.send_text(&notification(index, fill));
+        json(&mut publisher)["published"]["recipients"].clone()
+    };
+    // How many messages it takes until one who reads nothing is closed: that many fill the kernel's
+    // buffers, and five of them more than may wait.
+    let stuck = server.subscriber(CHANNEL);
+    let mut too_many = (0..FLOOD).find(|&index| recipients(index, &fill) == 0);
+    drop(stuck);
+    // Some that wait, within the limit; fewer, if the kernel takes less this time.
+    let (mut late, count) = loop {
+        let count = too_many.expect("not all is kept").saturating_sub(3);
+        let late = server.subscriber(CHANNEL);
+        let hears = (0..count).all(|index| recipients(index, &fill) == 1);
+        if hears && recipients(count, "") == 1 {
+            break (late, count);
+        }
+        too_many = too_many.and_then(|count| count.checked_sub(1));
+    };
+    for index in 0..count {
+        late.expect_text(&notification(index, &fill));
+    }
+    late.expect_text(&notification(count, ""));
+    late.synchronise();
 }
 
 fn who_reads_late_what_it_asked_for_itself_hears_all_of_it(server: &Daemon) {
