@@ -42,3 +42,8 @@ pub fn hex(bytes: &[u8]) -> String {
             text
         })
 }
+
+/// The snippets of the guide, which are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

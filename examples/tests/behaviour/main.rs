@@ -1,7 +1,8 @@
 //! What every example does, whatever it runs on: one list of behaviours, one trial for each of them
 //! and each example.
 //!
-//! The clients are the hand-made one of the integration tests and tungstenite. The trials that wait
+//! The clients are the hand-made one of the integration tests, tungstenite, and for the notification
+//! servers node's ws, without which its trials are skipped (with `CI=true`, they fail). The trials that wait
 //! for a silent peer to be given up take up to a minute and are run with `--ignored` only.
 
 use core::time::Duration;
@@ -17,6 +18,7 @@ use campanile_tests::{Daemon, Frame, PATIENCE, Received, Wire};
 use libtest_mimic::{Arguments, Trial};
 use tungstenite::{Message, WebSocket, protocol::frame::coding::CloseCode};
 
+/// The echo servers.
 const EXAMPLES: [&str; 4] = ["bare_echo", "std_echo", "mio_echo", "tokio_echo"];
 
 /// How many connections an example takes at once.
@@ -33,6 +35,8 @@ type Behaviour = (&'static str, fn(&Daemon));
 macro_rules! behaviours {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name)),*] };
 }
+
+mod notifications; // behind the macro, which it uses
 
 const BEHAVIOURS: &[Behaviour] = behaviours![
     a_message_of_any_length_comes_back,
@@ -72,7 +76,13 @@ fn main() -> ExitCode {
             }
         }
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let (more, skipped) = notifications::trials();
+    trials.extend(more);
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        skipped.iter().for_each(|line| eprintln!("{line}"));
+    }
+    conclusion.exit_code()
 }
 
 /// The example as a process, which must still run, and not have panicked, when this is dropped.
