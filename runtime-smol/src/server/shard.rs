@@ -188,7 +188,7 @@ impl Shard {
     }
 
     /// Takes no more letters; the other shards do not wait for what has come.
-    fn retire(&mut self) {
+    fn retire(&self) {
         self.letters.close();
         while let Ok(letter) = self.letters.try_recv() {
             match letter {
