@@ -19,7 +19,7 @@ use std::process::ExitCode;
 pub(crate) use arguments::{BenchArguments, EXAMPLES};
 pub(crate) use progress::Progress;
 
-use crate::complain;
+use crate::{WRONG, complain};
 
 /// The results are on standard output, what is wrong on standard error, and the verdict is in the exit
 /// code, which `campanile bench --help` lists.
@@ -29,9 +29,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> ExitCode {
         Ok(run) => run.execute(),
         Err(reason) => {
             complain(&reason);
-            ExitCode::from(WRONG_ARGUMENTS)
+            ExitCode::from(WRONG)
         }
     }
 }
-
-const WRONG_ARGUMENTS: u8 = 2;

@@ -6,16 +6,15 @@ mod publish;
 mod shown;
 mod subscribe;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use campanile_smol::client::{BadUrl, Url};
 
 pub(crate) use arguments::{
     PUBLISH_EXAMPLES, PublishArguments, SUBSCRIBE_EXAMPLES, SubscribeArguments,
 };
+
+use crate::{WRONG, complain};
 
 /// Notifications are on standard output, what else happens on standard error, and the verdict is in the
 /// exit code, which `campanile subscribe --help` lists.
@@ -39,14 +38,12 @@ enum Failure {
     Told,
 }
 
-const WRONG_ARGUMENTS: u8 = 2;
-
 fn end(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Arguments(reason)) => {
             complain(&reason);
-            ExitCode::from(WRONG_ARGUMENTS)
+            ExitCode::from(WRONG)
         }
         Err(Failure::Trouble(reason)) => {
             complain(&reason);
@@ -54,12 +51,6 @@ fn end(result: Result<(), Failure>) -> ExitCode {
         }
         Err(Failure::Told) => ExitCode::FAILURE,
     }
-}
-
-/// Says what is wrong. What a server said may have characters that a terminal would obey.
-fn complain(reason: &str) {
-    // Where even this cannot be written, the exit code has to do.
-    let _ = writeln!(io::stderr(), "campanile: {}", shown::harmless(reason));
 }
 
 fn url(text: &str) -> Result<Url, Failure> {

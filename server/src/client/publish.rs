@@ -10,8 +10,8 @@ use campanile_smol::client::{Client, Error, Event, Options, PublishError, Receip
 use serde_json::json;
 use smol::future::{self, FutureExt as _};
 
-use super::{Failure, PublishArguments, complain, lines::Source};
-use crate::{bench::Progress, stop};
+use super::{Failure, PublishArguments, lines::Source};
+use crate::{bench::Progress, complain, stop};
 
 /// How many notifications may be under way: enough that reading the next ones costs no round trip.
 const UNDER_WAY: usize = 2 * Options::WINDOW;

@@ -14,8 +14,8 @@ use smol::{
     future::{self, FutureExt as _},
 };
 
-use super::{Failure, SubscribeArguments, complain, shown};
-use crate::stop;
+use super::{Failure, SubscribeArguments, shown};
+use crate::{complain, stop};
 
 enum Happened {
     Event(Result<Option<Event>, Error>),
