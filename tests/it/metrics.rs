@@ -1,6 +1,7 @@
 //! The admin address, and that its metrics are what happened.
 
 use std::{
+    env,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
 };
@@ -57,8 +58,12 @@ fn wait_for(address: SocketAddr, expected: &[(&str, f64)]) {
 
 #[test]
 fn what_happened_is_counted_whatever_the_number_of_shards() {
+    // The runtime std has one hub, and measures no latencies.
+    let is_std = env::var("CAMPANILE_RUNTIME").is_ok_and(|runtime| runtime == "std");
     for shards in ["1", "3"] {
         let (daemon, admin) = Daemon::with_admin(&["--shards", shards, "--max-message", "1000"]);
+        let shards = if is_std { "1" } else { shards };
+        let measures = f64::from(u8::from(!is_std));
         let mut wires: Vec<_> = (0..4)
             .map(|_| listener(&daemon, r#"{"package":"p","page":"q"}"#))
             .collect();
@@ -99,13 +104,13 @@ fn what_happened_is_counted_whatever_the_number_of_shards() {
                 ("campanile_outbox_bytes", 0.0),
                 (
                     "campanile_publish_latency_seconds_count",
-                    3.0 * shards.parse::<f64>().expect("a number"),
+                    measures * 3.0 * shards.parse::<f64>().expect("a number"),
                 ),
                 ("campanile_shards", shards.parse().expect("a number")),
             ],
         );
         let sum = sample(admin, "campanile_publish_latency_seconds_sum");
-        assert!(sum > 0.0, "{sum}");
+        assert_eq!(sum > 0.0, !is_std, "{sum}");
         let sent = sample(admin, "campanile_sent_bytes_total");
         assert!(sent >= (12 * (LAST.len() + 2)) as f64, "{sent}");
     }
@@ -130,7 +135,8 @@ fn what_waits_for_who_does_not_read_is_seen() {
     let notification = format!(
         r#"{{"sender":"server","notification":{{"package":"p","page":"q","message":"{text}"}}}}"#
     );
-    while sample(admin, "campanile_outbox_bytes") == 0.0 {
+    // More than what a connection's thread writes may leave there for a moment.
+    while sample(admin, "campanile_outbox_bytes") < 1e6 {
         daemon.publish(&notification);
     }
     assert_eq!(sample(admin, "campanile_outbox_connections"), 1.0);

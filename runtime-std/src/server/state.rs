@@ -73,6 +73,14 @@ impl<'o> State<'o> {
         if let Some((_, peer)) = place.and_then(Option::take) {
             self.dismiss(&peer);
         }
+        self.show();
+    }
+
+    /// Shows what has been done and what there is, for other threads.
+    fn show(&mut self) {
+        let (load, index) = (self.hub.load(), self.hub.counters());
+        self.readings.take(self.hub.sessions(), &load, &index);
+        self.meter.show(&self.readings);
     }
 
     /// A connection is over.
@@ -141,9 +149,7 @@ impl<'o> State<'o> {
                 offer(&mut self.hub, session, peer);
             }
         }
-        let (load, index) = (self.hub.load(), self.hub.counters());
-        self.readings.take(self.hub.sessions(), &load, &index);
-        self.meter.show(&self.readings);
+        self.show();
     }
 }
 
