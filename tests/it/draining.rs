@@ -86,7 +86,9 @@ fn a_second_signal_ends_the_daemon_at_once() {
 fn a_thread_that_has_nobody_left_holds_up_no_publication_of_another() {
     const SHARDS: usize = 8;
     let shards = SHARDS.to_string();
-    let mut daemon = Daemon::with(&["--shards", &shards, "--drain-grace", "10m"]);
+    // Nothing else ends them.
+    let patient = ["--drain-grace", "10m", "--ping-interval", "0"];
+    let mut daemon = Daemon::with(&[&["--shards", &shards][..], &patient].concat());
     // Connections go to the threads by turns: those of one stay.
     let mut others: Vec<_> = (0..20 * SHARDS).map(|_| Some(daemon.connect())).collect();
     let gone = |at: &usize| !at.is_multiple_of(SHARDS);
