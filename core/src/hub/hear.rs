@@ -326,8 +326,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             return;
         }
         let publishes = session.rights.publish;
-        let answers = session.answers.as_ref();
-        let is_too_fast = answers.is_some_and(|answers| answers.are_too_many());
+        let is_too_fast = session.is_too_far_ahead();
         self.load.messages = self.load.messages.saturating_add(1);
         if is_too_fast {
             self.refuse(index, &Refusal::new(ErrorCode::RateLimited), now);

@@ -275,6 +275,12 @@ impl Answer {
 }
 
 impl Session {
+    /// Whether so many of its answers wait that it may say no more.
+    pub(super) fn is_too_far_ahead(&self) -> bool {
+        let answers = self.answers.as_ref();
+        answers.is_some_and(|answers| answers.are_too_many())
+    }
+
     /// Whether it is open: what it says is heard.
     pub(super) fn is_open(&self) -> bool {
         match &self.stage {

@@ -41,10 +41,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             manner,
             ..
         } = order;
-        let waiting = self.session(index).and_then(|s| s.answers.as_ref());
-        let are_too_many = waiting.is_some_and(|answers| answers.are_too_many());
+        let is_too_far_ahead = session.is_too_far_ahead();
         let asks = match asks {
-            Ok(_) if are_too_many => {
+            Ok(_) if is_too_far_ahead => {
                 return self.fail(index, &request, Fault::Waiting, manner, now);
             }
             Ok(asks) => asks,
@@ -153,8 +152,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Publishes what a body says.
     fn publish_body(&mut self, index: u32, body: &Body, manner: Manner, now: Instant) {
-        let answers = self.session(index).and_then(|s| s.answers.as_ref());
-        if answers.is_some_and(|answers| answers.are_too_many()) {
+        let session = self.session(index);
+        if session.is_some_and(|session| session.is_too_far_ahead()) {
             return self.fail(index, PUBLISH, Fault::Waiting, manner, now);
         }
         if body.is_batch() {
