@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "deflate")]
 use super::compression::Class;
 use super::{
-    Batch, Ending, Fact, Hub, SessionId, TOO_EARLY, Version,
+    Batch, Ending, Fact, Hub, Options, SessionId, TOO_EARLY, Version,
     deliver::Later,
     ending::last_words,
     form::Form,
@@ -380,14 +380,18 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Counts a message against its rate.
     pub(super) fn count(&mut self, index: u32, is_publication: bool, now: Instant) -> Flow {
-        let options = self.options;
+        let Options {
+            messages,
+            publications,
+            ..
+        } = self.options;
         let Some(session) = self.session_mut(index) else {
             return Flow::Abuse;
         };
         if is_publication {
-            session.publications.count(&options.publications, now)
+            session.publications.count(&publications, now)
         } else {
-            session.messages.count(&options.messages, now)
+            session.messages.count(&messages, now)
         }
     }
 

@@ -50,7 +50,7 @@ use alloc::{
     collections::{BinaryHeap, VecDeque},
     vec::Vec,
 };
-use core::{cmp::Reverse, fmt, net::SocketAddr};
+use core::{cmp::Reverse, fmt, mem, net::SocketAddr};
 
 use crate::{
     Instant,
@@ -230,7 +230,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     #[must_use]
     pub fn new(options: &Options, key: HashKey, position: Position, watch: W) -> Self {
         Self {
-            options: *options,
+            options: options.clone(),
             watch,
             index: Index::new(key, options.index),
             slots: Vec::new(),
@@ -265,13 +265,13 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     /// with, handshakes their time, the index its limits, which depend on what is in it, and the hub its
     /// compression.
     pub fn reconfigure(&mut self, options: &Options) {
-        let earlier = self.options;
-        self.options = Options {
-            index: earlier.index,
+        let next = Options {
+            index: self.options.index,
             #[cfg(feature = "deflate")]
-            compression: earlier.compression,
-            ..*options
+            compression: self.options.compression,
+            ..options.clone()
         };
+        let earlier = mem::replace(&mut self.options, next);
         #[cfg(feature = "deflate")]
         if let Some(codecs) = &mut self.compression {
             codecs.reconfigure(&options.connection);

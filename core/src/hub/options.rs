@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What sessions may ask of a hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Limits and times of each connection.
     pub connection: Config,

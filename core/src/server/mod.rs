@@ -52,7 +52,7 @@ impl fmt::Display for Publishers {
 }
 
 /// How to serve.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Limits and times of the sessions.
     pub hub: hub::Options,

@@ -249,7 +249,7 @@ impl Shard {
             }
             Letter::Options(options) => {
                 self.hub.reconfigure(&options.hub);
-                self.options = *options;
+                self.options = Arc::unwrap_or_clone(options);
             }
             Letter::Drain => {
                 let now = self.clock.now();

@@ -31,10 +31,10 @@ impl<'o> State<'o> {
         let watch: Watch<'o> = Box::new(move |fact| observer(&Fact::Session(fact)));
         let sequence = Sequence::new(milliseconds());
         Self {
-            options,
             hub: Hub::new(&options.hub, random_key(), sequence.position(), watch),
             sequence,
             admission: Admission::new(options.admission, random_key()),
+            options,
             readings: Readings::default(),
             meter: Arc::new(Meter::default()),
             peers: Vec::new(),

@@ -13,7 +13,7 @@ use super::{
 use crate::log::{self, Format, Level};
 
 /// How the daemon is to be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Configuration {
     /// Where it listens.
     pub(crate) listen: SocketAddr,
@@ -44,7 +44,7 @@ impl Default for Configuration {
 impl Configuration {
     /// How to serve.
     pub(crate) fn options(&self) -> Options {
-        let mut options = self.server;
+        let mut options = self.server.clone();
         options.hub.compression = self.compression.settings();
         options
     }
@@ -94,7 +94,7 @@ impl Setting {
     }
 
     pub(crate) fn value_in(&self, configuration: &Configuration) -> Value {
-        let mut copy = *configuration;
+        let mut copy = configuration.clone();
         (self.slot)(&mut copy).get()
     }
 

@@ -132,14 +132,13 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Begins to wait for a request; what the session was at before.
     fn expect_request(&mut self, index: u32, now: Instant) -> Option<Stage> {
-        let options = self.options;
-        let session = self.session_mut(index)?;
-        let closed = match &session.stage {
+        let closed = match &self.session(index)?.stage {
             Stage::Opening(door) => door.closed,
             Stage::Http(_) | Stage::Open(_) => None,
         };
-        let door = Doorway::new(&options, KEEP_ALIVE, closed, now);
+        let door = Doorway::new(&self.options, KEEP_ALIVE, closed, now);
         let next = Stage::Opening(Box::new(door));
+        let session = self.session_mut(index)?;
         Some(mem::replace(&mut session.stage, next))
     }
 
