@@ -7,6 +7,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod address;
 #[cfg(feature = "alloc")]
 pub mod client;
 pub mod conn;
@@ -17,6 +18,7 @@ pub mod handshake;
 #[cfg(feature = "alloc")]
 pub mod hub;
 pub mod notify;
+pub mod proxy;
 #[cfg(feature = "alloc")]
 pub mod server;
 mod time;

@@ -29,7 +29,7 @@ def plain(text):
 
 def needed(root):
     files = [root / "time.rs"]
-    for module in ("wire", "conn", "deflate", "handshake", "notify"):
+    for module in ("wire", "conn", "deflate", "handshake", "notify", "proxy"):
         for declarations in sorted((root / module).rglob("mod.rs")):
             folder = declarations.parent
             if "tests" in folder.parts:

@@ -50,6 +50,7 @@ mod digest;
 mod error;
 mod extensions;
 mod http;
+mod origin;
 mod server;
 #[cfg(any(test, not(feature = "simd")))]
 mod sha1;
@@ -64,8 +65,10 @@ pub use connect_error::ConnectError;
 pub use error::{Argument, BadRequest, BadResponse, WriteError};
 pub use extensions::{Extension, Parameter, ParameterValue};
 #[cfg(feature = "alloc")]
-pub(crate) use http::{Fields, is_token_byte};
+pub(crate) use http::Fields;
+pub(crate) use http::is_token_byte;
 pub use httparse::{EMPTY_HEADER, Header};
+pub use origin::{BadPattern, Origin, OriginPattern};
 #[cfg(feature = "alloc")]
 pub(crate) use server::split_target;
 pub use server::{Refusal, Reply, Request, ServerHandshake, accept, refuse, reject};

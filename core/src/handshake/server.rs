@@ -149,6 +149,12 @@ impl<'h, 'b> Request<'h, 'b> {
         self.fields.all(name)
     }
 
+    /// All of its header fields.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn fields(&self) -> Fields<'h, 'b> {
+        self.fields
+    }
+
     /// Holds a complete head against the rules, in the order in which the answers help most.
     fn check(head: httparse::Request<'h, 'b>) -> Result<Self, BadRequest> {
         let (Some(method), Some(target), Some(version)) = (head.method, head.path, head.version)

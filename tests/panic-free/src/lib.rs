@@ -16,6 +16,7 @@ mod conn;
 mod deflate;
 mod handshake;
 mod notify;
+mod proxy;
 mod wire;
 
 use core::panic::PanicInfo;
