@@ -10,6 +10,7 @@ use crate::{
         Answer, BadRequest, HANDSHAKE_TIME, LINGER_BYTES, LINGER_TIME, Limits, RESPONSE_BYTES,
         Request, ServerHandshake, Verdict,
     },
+    proxy::InvalidHeader,
 };
 
 #[cfg(feature = "deflate")]
@@ -31,6 +32,8 @@ pub enum OpeningError {
     Declined(u16),
     /// The request was not complete within [`HANDSHAKE_TIME`], or the time that was set instead.
     TimedOut,
+    /// The connection is one of a proxy's, and does not begin with the PROXY protocol's header.
+    Proxy(InvalidHeader),
     /// The transport ended or failed first.
     Lost,
 }
@@ -41,6 +44,7 @@ impl fmt::Display for OpeningError {
             Self::BadRequest(bad) => bad.fmt(f),
             Self::Declined(status) => write!(f, "the request was declined with status {status}"),
             Self::TimedOut => f.write_str("the request was not complete in time"),
+            Self::Proxy(why) => why.fmt(f),
             Self::Lost => f.write_str("the connection was lost before the request was complete"),
         }
     }
@@ -72,7 +76,7 @@ impl<E> Refused<E> {
             Some(OpeningError::BadRequest(bad)) => Self::BadRequest(bad),
             Some(OpeningError::Declined(status)) => Self::Declined(status),
             Some(OpeningError::TimedOut) => Self::TimedOut,
-            Some(OpeningError::Lost) | None => Self::Lost(lost),
+            Some(OpeningError::Proxy(_) | OpeningError::Lost) | None => Self::Lost(lost),
         }
     }
 }
@@ -273,6 +277,11 @@ impl<R> Opening<R> {
         if let Stage::Reading(_) = self.stage {
             self.stage = Stage::Reading(until);
         }
+    }
+
+    /// Nothing more is heard, and nothing said.
+    pub(crate) const fn fail(&mut self, error: OpeningError) {
+        self.stage = Stage::Over(error);
     }
 
     /// Nothing more is heard; the client may read why.

@@ -93,8 +93,8 @@ impl<'a> OriginPattern<'a> {
         let (scheme, host, port) = split(text).ok_or(BadPattern)?;
         let name = host.strip_prefix("*.").ok_or(BadPattern)?;
         // Nothing is below a number of an address.
-        let last = name.rsplit('.').next().unwrap_or_default();
-        if last.bytes().all(|byte| byte.is_ascii_digit()) {
+        let last = name.as_bytes().rsplit(|byte| *byte == b'.').next();
+        if last.unwrap_or_default().iter().all(u8::is_ascii_digit) {
             return Err(BadPattern);
         }
         let host = Host::Name(name).checked().ok_or(BadPattern)?;
@@ -184,9 +184,9 @@ fn default_port(scheme: &str) -> Option<u16> {
 }
 
 fn is_name(name: &str) -> bool {
-    name.split('.').all(|label| {
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        !label.is_empty() && label.bytes().all(is_part)
+    name.as_bytes().split(|byte| *byte == b'.').all(|label| {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        !label.is_empty() && label.iter().all(is_part)
     })
 }
 

@@ -1,5 +1,6 @@
 //! How many connections there may be, in all and from one address.
 
+use alloc::sync::Arc;
 use core::{
     fmt,
     hash::BuildHasher,
@@ -9,7 +10,7 @@ use core::{
 use hashbrown::{HashMap, hash_map::Entry};
 use siphasher::sip::SipHasher13;
 
-use super::HashKey;
+use super::{HashKey, Passage, Policy};
 use crate::handshake::Refusal;
 
 /// Upper limits on connections; 0 means no limit.
@@ -18,7 +19,8 @@ pub struct AdmissionLimits {
     /// In all. None by default: the descriptors that the process may open bound them.
     pub connections: usize,
     /// From one address; [`AdmissionLimits::PER_ADDRESS`] by default. Loopback addresses have no such
-    /// limit: they are the back end, or a proxy for everybody.
+    /// limit: they are the back end, or a proxy for everybody. Nor have [proxies](super::Proxies), but
+    /// each client that they name has it, whatever its address.
     pub per_address: usize,
 }
 
@@ -87,9 +89,15 @@ pub struct Admission {
     open: usize,
     /// Declined connections that are being told why.
     declined: usize,
-    /// Loopback addresses are not in it.
+    policy: Arc<Policy>,
+    /// Loopback addresses are not in it, but for clients that a proxy has named, and nor are proxies.
     by_address: HashMap<IpAddr, usize, Keyed>,
 }
+
+/// The place of a connection among those that count, to be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Place(Option<IpAddr>);
 
 /// Peers choose addresses, of IPv6 at least: they must not know which ones collide.
 #[derive(Debug)]
@@ -116,6 +124,7 @@ impl Admission {
             limits,
             open: 0,
             declined: 0,
+            policy: Arc::default(),
             by_address: HashMap::with_hasher(Keyed(key)),
         }
     }
@@ -126,35 +135,66 @@ impl Admission {
         self.limits = limits;
     }
 
+    /// From now on these are the proxies, whose own addresses are not counted.
+    pub fn set_policy(&mut self, policy: Arc<Policy>) {
+        self.policy = policy;
+    }
+
     /// Counts a connection from `address`, which is to [`leave`](Self::leave) again.
     ///
     /// # Errors
     /// Why there is no room for it; it does not count then.
-    pub fn enter(&mut self, address: IpAddr) -> Result<(), TurnedAway> {
-        let AdmissionLimits {
-            connections,
-            per_address,
-        } = self.limits;
+    pub fn enter(&mut self, address: IpAddr) -> Result<Place, TurnedAway> {
+        let connections = self.limits.connections;
         if connections > 0 && self.open >= connections {
             return Err(TurnedAway::Full);
         }
-        if let Some(address) = counted(address) {
-            let count = self.by_address.entry(address).or_default();
-            if per_address > 0 && *count >= per_address {
-                return Err(TurnedAway::AddressFull);
-            }
-            *count = count.saturating_add(1);
+        // All others are counted even where no limit is: one may be set while they are in.
+        let is_exempt =
+            address.to_canonical().is_loopback() || self.policy.proxies.speak_at(address);
+        let place = Place((!is_exempt).then(|| counted(address)));
+        if let Place(Some(address)) = place {
+            self.count(address)?;
         }
         self.open = self.open.saturating_add(1);
+        Ok(place)
+    }
+
+    /// The connection that had [entered](Self::enter) and has this place is over.
+    pub fn leave(&mut self, place: Place) {
+        self.open = self.open.saturating_sub(1);
+        if let Place(Some(address)) = place {
+            self.discount(address);
+        }
+    }
+
+    /// Counts a client that a proxy has named, by its address alone: its connection has
+    /// [entered](Self::enter) as the proxy's.
+    ///
+    /// # Errors
+    /// It comes, and there are as many of its address as there may be.
+    pub fn pass(&mut self, passage: Passage) -> Result<(), TurnedAway> {
+        match passage {
+            Passage::Enter(address) => self.count(counted(address)),
+            Passage::Leave(address) => {
+                self.discount(counted(address));
+                Ok(())
+            }
+        }
+    }
+
+    fn count(&mut self, address: IpAddr) -> Result<(), TurnedAway> {
+        let most = self.limits.per_address;
+        let count = self.by_address.entry(address).or_default();
+        if most > 0 && *count >= most {
+            return Err(TurnedAway::AddressFull);
+        }
+        *count = count.saturating_add(1);
         Ok(())
     }
 
-    /// A connection from `address` that had [entered](Self::enter) is over.
-    pub fn leave(&mut self, address: IpAddr) {
-        self.open = self.open.saturating_sub(1);
-        if let Some(address) = counted(address)
-            && let Entry::Occupied(mut entry) = self.by_address.entry(address)
-        {
+    fn discount(&mut self, address: IpAddr) {
+        if let Entry::Occupied(mut entry) = self.by_address.entry(address) {
             let left = entry.get().saturating_sub(1);
             if left == 0 {
                 entry.remove();
@@ -192,13 +232,11 @@ impl Admission {
     }
 }
 
-/// The address to count by: of IPv6, the network of 64 bits that one customer has (RFC 6177). All but
-/// loopback addresses are counted even where no limit is: one may be set while they are in.
-const fn counted(address: IpAddr) -> Option<IpAddr> {
+/// The address to count by: of IPv6, the network of 64 bits that one customer has (RFC 6177).
+const fn counted(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        address if address.is_loopback() => None,
-        address @ IpAddr::V4(_) => Some(address),
-        IpAddr::V6(v6) => Some(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64))),
+        address @ IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
 }
 
@@ -223,21 +261,52 @@ mod tests {
     #[test]
     fn a_network_of_one_customer_counts_as_one_address_and_loopback_as_none() {
         let mut admission = admission(0, 1);
-        assert_eq!(admission.enter(ip("2001:db8::1")), Ok(()));
+        assert!(admission.enter(ip("2001:db8::1")).is_ok());
         assert_eq!(
             admission.enter(ip("2001:db8::2")),
             Err(TurnedAway::AddressFull)
         );
-        assert_eq!(admission.enter(ip("2001:db8:0:1::1")), Ok(()));
-        assert_eq!(admission.enter(ip("::ffff:192.0.2.1")), Ok(()));
+        assert!(admission.enter(ip("2001:db8:0:1::1")).is_ok());
+        assert!(admission.enter(ip("::ffff:192.0.2.1")).is_ok());
         assert_eq!(
             admission.enter(ip("192.0.2.1")),
             Err(TurnedAway::AddressFull)
         );
         for _ in 0..3 {
-            assert_eq!(admission.enter(ip("127.0.0.1")), Ok(()));
-            assert_eq!(admission.enter(ip("::1")), Ok(()));
+            assert!(admission.enter(ip("127.0.0.1")).is_ok());
+            assert!(admission.enter(ip("::1")).is_ok());
         }
+    }
+
+    #[test]
+    fn a_proxy_counts_as_no_address_and_each_client_that_it_names_as_its_own() {
+        let mut admission = admission(0, 1);
+        let (proxy, client) = (ip("192.0.2.1"), ip("127.0.0.2"));
+        let place = admission.enter(proxy).unwrap();
+        assert_eq!(admission.enter(proxy), Err(TurnedAway::AddressFull));
+        let mut policy = Policy::default();
+        policy.proxies.protocol = true;
+        policy.proxies.trusted = alloc::vec![crate::proxy::Network::parse("192.0.2.1").unwrap()];
+        admission.set_policy(Arc::new(policy));
+        let proxied = [admission.enter(proxy), admission.enter(proxy)];
+        assert_eq!(admission.open(), 3);
+        // Those behind it are counted, loopback addresses too.
+        assert_eq!(admission.pass(Passage::Enter(client)), Ok(()));
+        assert_eq!(
+            admission.pass(Passage::Enter(client)),
+            Err(TurnedAway::AddressFull)
+        );
+        assert_eq!(admission.pass(Passage::Leave(client)), Ok(()));
+        assert_eq!(admission.pass(Passage::Enter(client)), Ok(()));
+        assert_eq!(admission.open(), 3);
+        // Each place is given back as it was taken, whoever is a proxy by then.
+        admission.set_policy(Arc::default());
+        for place in proxied {
+            admission.leave(place.unwrap());
+        }
+        assert_eq!(admission.enter(proxy), Err(TurnedAway::AddressFull));
+        admission.leave(place);
+        assert!(admission.enter(proxy).is_ok());
     }
 
     #[test]
@@ -288,6 +357,7 @@ mod tests {
                 let address = IpAddr::from([192, 0, 2, host]);
                 let total: usize = book.values().sum();
                 let count = book.entry(address).or_default();
+                let place = Place(Some(address));
                 if enters {
                     let expected = if most > 0 && total >= most {
                         Err(TurnedAway::Full)
@@ -295,12 +365,12 @@ mod tests {
                         Err(TurnedAway::AddressFull)
                     } else {
                         *count += 1;
-                        Ok(())
+                        Ok(place)
                     };
                     prop_assert_eq!(admission.enter(address), expected);
                 } else if *count > 0 {
                     *count -= 1;
-                    admission.leave(address);
+                    admission.leave(place);
                 }
                 prop_assert_eq!(admission.open(), book.values().sum::<usize>());
                 let known = book.values().filter(|count| **count > 0).count();

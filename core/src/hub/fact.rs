@@ -5,9 +5,10 @@ use core::net::SocketAddr;
 use crate::{
     conn::{CloseCause, OpeningError, Violation},
     notify::{Notification, Position, Refusal},
+    proxy::BadForwarding,
 };
 
-use super::Version;
+use super::{TurnedAway, Version};
 
 /// Something that happened. `connection` is the number that [`Hub::accept`](super::Hub::accept) was
 /// given.
@@ -29,6 +30,33 @@ pub enum Fact<'a> {
         peer: SocketAddr,
         /// Why.
         error: OpeningError,
+    },
+    /// A client behind a proxy was declined, since there are as many of its address as there may be.
+    TurnedAway {
+        /// Where it came from.
+        peer: SocketAddr,
+        /// Why.
+        reason: TurnedAway,
+    },
+    /// A page was refused for its origin, which the list does not have.
+    OriginRefused {
+        /// Where its browser is.
+        peer: SocketAddr,
+        /// The origin. Nothing in it is to be trusted.
+        origin: &'a str,
+    },
+    /// A request was refused since a trusted proxy does not say as it should who made it.
+    ForwardingRefused {
+        /// The proxy.
+        peer: SocketAddr,
+        /// What is wrong.
+        reason: BadForwarding,
+    },
+    /// A request from an address that may publish seems to have come through a proxy that is not
+    /// configured, and has lost that right.
+    UnknownProxy {
+        /// The proxy.
+        peer: SocketAddr,
     },
     /// An HTTP request that is no upgrade has its answer (the protocol, section 8). What it published is
     /// a fact of its own, and so is a message in it that is refused.

@@ -1,6 +1,6 @@
 //! What sessions say, and what comes of it.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 #[cfg(feature = "deflate")]
 use super::compression::Class;
@@ -12,6 +12,7 @@ use super::{
     http::{self, Order},
     rate::Flow,
     session::{Answer, Doorway, Stage},
+    visitor::Unwelcome,
 };
 #[cfg(feature = "deflate")]
 use crate::deflate::Agreed;
@@ -57,6 +58,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let mut taken: usize = 0;
         while let Some(rest @ [_, ..]) = bytes.get_mut(taken..) {
             let (count, is_open) = match self.session(index).map(|session| &session.stage) {
+                Some(Stage::Opening(door)) if door.preamble.is_some() => {
+                    (self.take_header(index, rest, now), false)
+                }
                 Some(Stage::Opening(_)) => (self.open(index, rest, now), false),
                 Some(Stage::Http(_)) => (self.attend(index, rest, now), false),
                 Some(Stage::Open(_)) | None => (self.understand(index, rest, now), true),
@@ -86,6 +90,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let mut out = [0; RESPONSE_BYTES];
         let time = self.options.handshake_time;
         let limit = self.most_of_a_message();
+        let policy = Arc::clone(&self.options.policy);
+        let gate = self.gate.clone();
         while !rest.is_empty() {
             let Some(session) = self.session_mut(index) else {
                 break;
@@ -93,7 +99,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             let Stage::Opening(door) = &mut session.stage else {
                 break;
             };
-            let Doorway { opening, closed } = &mut **door;
+            let (peer, rights) = (session.peer, session.rights);
+            let Doorway {
+                opening, closed, ..
+            } = &mut **door;
             if session.speaks_http && opening.is_untouched() {
                 opening.set_deadline(now.after(time));
             }
@@ -114,8 +123,16 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             let is_over = opening.is_over();
             rest = rest.get_mut(count..).unwrap_or_default();
             let mut version = Version::Classic;
+            let mut visit = None;
             let answer = opening.answer(&mut out, now, |request| {
                 if let Some(refusal) = closed {
+                    return Verdict::Refuse(refusal);
+                }
+                let judged = policy.judge(request.fields(), peer, rights);
+                let judged = judged.and_then(|visitor| visitor.enter(gate.as_ref()));
+                let refusal = judged.as_ref().err().map(Unwelcome::refusal);
+                visit = Some(judged);
+                if let Some(refusal) = refusal {
                     return Verdict::Refuse(refusal);
                 }
                 let protocol = request
@@ -134,11 +151,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 None => {}
                 Some((response, None)) => {
                     let received = opening.plain_request();
-                    if let Some(order) = Order::of(received, limit) {
+                    if let Some(order) = Order::of(received, limit, &policy, peer, rights) {
                         // Its body came with the last bytes, and is heard from there.
                         let behind = received.len().saturating_sub(order.head);
                         self.serve(index, order, now);
                         return len.saturating_sub(behind.saturating_add(rest.len()));
+                    }
+                    if let Some(visit) = &visit {
+                        self.take_on(index, visit);
                     }
                     self.in_turn(index, Answer::Last(response.to_vec()), now);
                 }
@@ -150,6 +170,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     session.version = version;
                     session.speaks_http = false;
                     let conn = Connection::new(Server, &self.options.connection, now);
+                    if let Some(visit) = &visit {
+                        self.take_on(index, visit);
+                    }
                     self.write_raw(index, response);
                     self.opened(index, conn);
                     #[cfg(feature = "deflate")]

@@ -25,6 +25,7 @@ mod form;
 mod hear;
 mod http;
 pub mod index;
+mod introduce;
 mod load;
 mod options;
 mod outbox;
@@ -35,8 +36,9 @@ mod tests;
 mod times;
 mod transmit;
 mod turn;
+mod visitor;
 
-pub use admission::{Admission, AdmissionLimits, TurnedAway};
+pub use admission::{Admission, AdmissionLimits, Place, TurnedAway};
 pub use batch::{Batch, Placed, Sequence};
 pub use fact::Fact;
 pub use index::{Counters, HashKey, Index, IndexLimits, TooMuchToVerify};
@@ -44,6 +46,7 @@ pub use load::Load;
 pub use options::Options;
 pub use outbox::{OutboxLimits, SlowPolicy};
 pub use rate::Rate;
+pub use visitor::{Gate, Origins, Passage, Policy, Proxies};
 
 use alloc::{
     boxed::Box,
@@ -176,6 +179,8 @@ pub struct Hub<W> {
     next_tick: Instant,
     drain: Option<Drain>,
     load: Load,
+    /// Counts the clients that proxies name.
+    gate: Option<Gate>,
     /// If clients may ask for compression.
     #[cfg(feature = "deflate")]
     compression: Option<Box<Compression>>,
@@ -252,11 +257,18 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             next_tick: Instant::ZERO,
             drain: None,
             load: Load::default(),
+            gate: None,
             #[cfg(feature = "deflate")]
             compression: options
                 .compression
                 .map(|settings| Box::new(Compression::new(&settings, &options.connection))),
         }
+    }
+
+    /// Has the clients that [proxies](Proxies) name counted, and those declined that are too many.
+    /// Without it, there is no limit on them.
+    pub fn set_gate(&mut self, gate: Gate) {
+        self.gate = Some(gate);
     }
 
     /// From now on `options` are in force, for sessions that are open too: what messages may contain,
@@ -323,11 +335,18 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         closed: Option<Refusal<'static>>,
         now: Instant,
     ) -> Option<SessionId> {
-        let door = Doorway::new(&self.options, self.options.handshake_time, closed, now);
+        let mut door = Doorway::new(&self.options, self.options.handshake_time, closed, now);
+        let mut rights = rights;
+        if self.options.policy.proxies.introduce_at(peer.ip()) {
+            door.preamble = Some(Vec::new());
+            // Whoever is behind it: it is not beside the server.
+            rights.publish = false;
+        }
         let session = Session {
             number: connection,
             peer: Address::new(peer),
             rights,
+            is_counted: false,
             version: Version::Classic,
             speaks_http: false,
             hears_v1: false,
@@ -407,6 +426,12 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         }
         self.free.push(Reverse(index));
         self.give_slots_back();
+        if session.is_counted
+            && let Some(gate) = &self.gate
+        {
+            // Nobody who leaves is refused.
+            let _ = gate(Passage::Leave(session.peer.get().ip()));
+        }
         match &session.stage {
             Stage::Opening(door) => {
                 let error = door.opening.error().unwrap_or(OpeningError::Lost);

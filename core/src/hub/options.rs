@@ -1,8 +1,9 @@
 //! Limits and times of a hub.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::{IndexLimits, OutboxLimits, Rate};
+use super::{IndexLimits, OutboxLimits, Policy, Rate};
 use crate::{
     conn::Config,
     handshake::{self, HANDSHAKE_TIME},
@@ -24,6 +25,8 @@ pub struct Options {
     pub index: IndexLimits,
     /// How much a peer may leave waiting.
     pub outbox: OutboxLimits,
+    /// Which proxies are believed, and which pages may come: none, and all.
+    pub policy: Arc<Policy>,
     /// How fast a session may send messages that are no publications; [`Rate::MESSAGES`] by default.
     pub messages: Rate,
     /// How fast a session that has the right may publish. Not bounded by default: publishers are
@@ -46,6 +49,7 @@ impl Default for Options {
             message: Limits::default(),
             index: IndexLimits::default(),
             outbox: OutboxLimits::default(),
+            policy: Arc::default(),
             messages: Rate::MESSAGES,
             publications: Rate::UNLIMITED,
             #[cfg(feature = "deflate")]

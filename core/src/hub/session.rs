@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) number: u64,
     pub(super) peer: Address,
     pub(super) rights: Rights,
+    /// Whether it counts by the address that a proxy has named.
+    pub(super) is_counted: bool,
     pub(super) version: Version,
     /// Whether it has asked for something by HTTP and is no WebSocket yet.
     pub(super) speaks_http: bool,
@@ -70,6 +72,8 @@ pub(super) struct Doorway {
     pub(super) opening: Opening<Server>,
     /// Why every request is to be declined, if so.
     pub(super) closed: Option<Refusal<'static>>,
+    /// What there is of the PROXY protocol's header, where one is due first.
+    pub(super) preamble: Option<Vec<u8>>,
 }
 
 impl Doorway {
@@ -87,7 +91,11 @@ impl Doorway {
         {
             opening.deflate = options.compression.as_ref().map(Compression::terms);
         }
-        Self { opening, closed }
+        Self {
+            opening,
+            closed,
+            preamble: None,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ranges of addresses.
 
-use core::{fmt, net::IpAddr, str::FromStr};
+use core::{fmt, net::IpAddr};
 
 use crate::address;
 
@@ -62,14 +62,6 @@ fn masked(bits: u128, len: u32, prefix: u8) -> u128 {
     let prefix = u32::from(prefix).min(len);
     let mask = u128::MAX.checked_shl(128_u32.saturating_sub(prefix));
     bits & mask.unwrap_or(0)
-}
-
-impl FromStr for Network {
-    type Err = BadNetwork;
-
-    fn from_str(text: &str) -> Result<Self, BadNetwork> {
-        Self::parse(text)
-    }
 }
 
 impl fmt::Display for Network {

@@ -23,6 +23,9 @@ pub struct Counters {
     handshakes_declined: AtomicU64,
     handshakes_too_slow: AtomicU64,
     handshakes_lost: AtomicU64,
+    proxy_headers_refused: AtomicU64,
+    forwarding_refused: AtomicU64,
+    origins_refused: AtomicU64,
     rate_limited: AtomicU64,
     forbidden: AtomicU64,
     too_many_subscriptions: AtomicU64,
@@ -44,10 +47,7 @@ impl Counters {
     pub fn count(&self, fact: &Fact<'_>) {
         match fact {
             Fact::Session(fact) => self.count_session(fact),
-            Fact::TurnedAway { reason, .. } => match reason {
-                TurnedAway::Full => add(&self.declined_in_all, 1),
-                TurnedAway::AddressFull => add(&self.declined_by_address, 1),
-            },
+            Fact::TurnedAway { reason, .. } => self.count_turned_away(*reason),
             Fact::AcceptFailed { .. } => add(&self.accept_failures, 1),
             Fact::Draining => {}
         }
@@ -72,6 +72,9 @@ impl Counters {
             ("handshakes_declined", get(&self.handshakes_declined)),
             ("handshakes_too_slow", get(&self.handshakes_too_slow)),
             ("handshakes_lost", get(&self.handshakes_lost)),
+            ("proxy_headers_refused", get(&self.proxy_headers_refused)),
+            ("forwarding_refused", get(&self.forwarding_refused)),
+            ("origins_refused", get(&self.origins_refused)),
             ("rate_limited", get(&self.rate_limited)),
             ("forbidden", get(&self.forbidden)),
             ("too_many_subscriptions", get(&self.too_many_subscriptions)),
@@ -97,6 +100,13 @@ impl Counters {
         all.find_map(|(own, number)| (own == name).then_some(number))
     }
 
+    fn count_turned_away(&self, reason: TurnedAway) {
+        match reason {
+            TurnedAway::Full => add(&self.declined_in_all, 1),
+            TurnedAway::AddressFull => add(&self.declined_by_address, 1),
+        }
+    }
+
     fn count_session(&self, fact: &hub::Fact<'_>) {
         match fact {
             hub::Fact::Connected { .. } => add(&self.connections, 1),
@@ -105,7 +115,11 @@ impl Counters {
                 OpeningError::TimedOut => add(&self.handshakes_too_slow, 1),
                 OpeningError::Declined(_) => add(&self.handshakes_declined, 1),
                 OpeningError::Lost => add(&self.handshakes_lost, 1),
+                OpeningError::Proxy(_) => add(&self.proxy_headers_refused, 1),
             },
+            hub::Fact::TurnedAway { reason, .. } => self.count_turned_away(*reason),
+            hub::Fact::OriginRefused { .. } => add(&self.origins_refused, 1),
+            hub::Fact::ForwardingRefused { .. } => add(&self.forwarding_refused, 1),
             hub::Fact::Published { recipients, .. } => {
                 add(&self.notifications, 1);
                 add(&self.deliveries, *recipients);
@@ -146,7 +160,7 @@ impl Counters {
                 },
                 1,
             ),
-            hub::Fact::Subscribed { .. } => {}
+            hub::Fact::Subscribed { .. } | hub::Fact::UnknownProxy { .. } => {}
         }
     }
 }

@@ -84,7 +84,7 @@ impl Acceptor {
             socket,
             peer,
             number,
-            turned_away: entered.err(),
+            entered,
         };
         let shards = self.exchange.shards() as u64;
         let shard = number.checked_rem(shards).unwrap_or_default();

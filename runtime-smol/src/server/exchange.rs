@@ -8,7 +8,7 @@ use std::{
 
 use campanile_core::{
     Instant,
-    hub::{Batch, Placed, Sequence, TurnedAway},
+    hub::{Batch, Place, Placed, Sequence, TurnedAway},
 };
 use smol::channel::{self, Receiver, Sender};
 
@@ -41,8 +41,8 @@ pub(super) struct Newcomer {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) number: u64,
-    /// Why it is to be declined, if so.
-    pub(super) turned_away: Option<TurnedAway>,
+    /// Its place, or why it is to be declined.
+    pub(super) entered: Result<Place, TurnedAway>,
 }
 
 /// A batch on its way through all shards.

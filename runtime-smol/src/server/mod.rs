@@ -65,10 +65,12 @@ impl Control {
     /// times and the size of messages are those of connections that come later. The number of shards
     /// stays what it is.
     pub fn reconfigure(&self, options: Options) {
-        self.admission
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .set_limits(options.admission);
+        {
+            let admission = self.admission.lock();
+            let mut admission = admission.unwrap_or_else(PoisonError::into_inner);
+            admission.set_limits(options.admission);
+            admission.set_policy(Arc::clone(&options.hub.policy));
+        }
         let options = Arc::new(options);
         self.exchange
             .post_to_all(|| Letter::Options(Arc::clone(&options)));
@@ -93,7 +95,8 @@ pub fn serve<F: Future<Output = ()>>(
     };
     let sequence = Sequence::new(milliseconds());
     let (exchange, letters) = Exchange::new(sequence, shards);
-    let admission = Admission::new(options.admission, random_key());
+    let mut admission = Admission::new(options.admission, random_key());
+    admission.set_policy(Arc::clone(&options.hub.policy));
     let common = Common {
         options,
         observer: Arc::new(observer),

@@ -2,7 +2,6 @@
 
 use core::{
     hash::{BuildHasher as _, Hasher as _},
-    net::IpAddr,
     time::Duration,
 };
 use std::{
@@ -15,7 +14,7 @@ use std::{
 
 use campanile_core::{
     Instant,
-    hub::{self, Admission, HashKey, Hub, Rights, Sequence, SessionId},
+    hub::{self, Admission, Gate, HashKey, Hub, Place, Rights, Sequence, SessionId},
     server::{Meter, Readings},
 };
 use smol::{Timer, channel::Receiver, future};
@@ -88,9 +87,8 @@ pub(super) struct Shard {
 struct Peer {
     session: SessionId,
     socket: Socket,
-    address: IpAddr,
-    /// Whether it counts as a connection.
-    admitted: bool,
+    /// As a connection that counts, if it does.
+    place: Option<Place>,
     /// Whether it is on the list of those who may have something to be read.
     queued: bool,
     /// Whether its end is to be read.
@@ -128,9 +126,11 @@ impl Shard {
             meters,
         } = common;
         let watch: Watch = Box::new(move |fact| observer(&Fact::Session(fact)));
+        let mut hub = Hub::new(&options.hub, random_key(), sequence.position(), watch);
+        hub.set_gate(gate(&admission));
         Ok(Self {
             number,
-            hub: Hub::new(&options.hub, random_key(), sequence.position(), watch),
+            hub,
             options,
             poller: Poller::new()?,
             clock,
@@ -193,9 +193,7 @@ impl Shard {
         while let Ok(letter) = self.letters.try_recv() {
             match letter {
                 Letter::Placed(delivery) => self.exchange.delivered(delivery, &[]),
-                Letter::Connection(newcomer) => {
-                    self.dismiss(newcomer.peer.ip(), newcomer.turned_away.is_none());
-                }
+                Letter::Connection(newcomer) => self.dismiss(newcomer.entered.ok()),
                 Letter::Settled(_) | Letter::Options(_) | Letter::Drain => {}
             }
         }
@@ -267,33 +265,32 @@ impl Shard {
             socket,
             peer,
             number,
-            turned_away,
+            entered,
         } = newcomer;
         self.readings.accepted = self.readings.accepted.saturating_add(1);
         let now = self.clock.now();
         let rights = Rights {
             publish: self.options.publishers.allow(peer.ip()),
         };
-        let session = match turned_away {
-            None => self.hub.accept(number, peer, rights, now),
-            Some(reason) => self.hub.turn_away(number, peer, reason.refusal(), now),
+        let session = match entered {
+            Ok(_) => self.hub.accept(number, peer, rights, now),
+            Err(reason) => self.hub.turn_away(number, peer, reason.refusal(), now),
         };
-        let (address, admitted) = (peer.ip(), turned_away.is_none());
+        let place = entered.ok();
         let Some(session) = session else {
-            return self.dismiss(address, admitted);
+            return self.dismiss(place);
         };
         let at = session.index();
         let key = u32::try_from(at).unwrap_or(u32::MAX);
         let Ok(socket) = self.poller.add(socket, key) else {
             // Out of memory, or of watches (epoll_ctl(2)): it ends before it has begun.
             self.hub.leave(session);
-            return self.dismiss(address, admitted);
+            return self.dismiss(place);
         };
         let peer = Peer {
             session,
             socket,
-            address,
-            admitted,
+            place,
             queued: true,
             ended: false,
             paused: false,
@@ -309,15 +306,14 @@ impl Shard {
     }
 
     /// A connection is over.
-    fn dismiss(&self, address: IpAddr, admitted: bool) {
+    fn dismiss(&self, place: Option<Place>) {
         let mut admission = self
             .admission
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if admitted {
-            admission.leave(address);
-        } else {
-            admission.declined_goes();
+        match place {
+            Some(place) => admission.leave(place),
+            None => admission.declined_goes(),
         }
     }
 
@@ -515,10 +511,10 @@ impl Shard {
         write(&peer.socket, &mut self.hub, session);
         // Neither can fail in a way that matters: the socket is done with.
         if self.hub.is_over(session) {
-            let (address, admitted) = (peer.address, peer.admitted);
+            let place = peer.place;
             *slot = None;
             self.hub.leave(session);
-            self.dismiss(address, admitted);
+            self.dismiss(place);
             return;
         }
         if self.hub.take_shutdown(session) {
@@ -531,6 +527,15 @@ impl Shard {
             }
         }
     }
+}
+
+/// Has the clients that proxies name counted.
+fn gate(admission: &Arc<Mutex<Admission>>) -> Gate {
+    let admission = Arc::clone(admission);
+    Arc::new(move |passage| {
+        let mut admission = admission.lock().unwrap_or_else(PoisonError::into_inner);
+        admission.pass(passage)
+    })
 }
 
 /// Offers what is due to a session to the kernel.

@@ -81,18 +81,22 @@ fn enter(
     address: SocketAddr,
 ) -> Option<(SessionId, Arc<Peer>)> {
     let mut state = server.lock();
-    let turned_away = state.admission.enter(address.ip()).err();
-    if let Some(reason) = turned_away {
+    let (entered, is_heard) = {
+        let mut admission = state.admission();
+        let entered = admission.enter(address.ip());
+        (entered, entered.is_ok() || admission.decline())
+    };
+    if let Err(reason) = entered {
         let peer = address;
         (server.observer)(&Fact::TurnedAway { peer, reason });
-        if !state.admission.decline() {
-            return None;
-        }
+    }
+    if !is_heard {
+        return None;
     }
     let peer = Arc::new(Peer {
         socket,
         address,
-        turned_away,
+        entered,
         pipe: Pipe::default(),
         called: Condvar::new(),
     });

@@ -7,7 +7,7 @@ use std::{
     sync::{Condvar, PoisonError},
 };
 
-use campanile_core::hub::{SessionId, TurnedAway};
+use campanile_core::hub::{Place, SessionId, TurnedAway};
 
 use super::{
     Server,
@@ -28,8 +28,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) struct Peer {
     pub(super) socket: TcpStream,
     pub(super) address: SocketAddr,
-    /// Why it is declined, if so.
-    pub(super) turned_away: Option<TurnedAway>,
+    /// Its place, or why it is declined.
+    pub(super) entered: Result<Place, TurnedAway>,
     pub(super) pipe: Pipe,
     /// Under the lock of the hub: the reader may read on, or the session is over.
     pub(super) called: Condvar,

@@ -1,6 +1,6 @@
 //! What is behind the lock: the hub, and the connections that it knows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use campanile_core::{
     Instant,
@@ -17,7 +17,8 @@ pub(super) struct State<'o> {
     pub(super) options: Options,
     pub(super) hub: Hub<Watch<'o>>,
     sequence: Sequence,
-    pub(super) admission: Admission,
+    /// The hub, too, asks it, which has its lock meanwhile; nobody waits for the hub with this.
+    admission: Arc<Mutex<Admission>>,
     readings: Readings,
     pub(super) meter: Arc<Meter>,
     /// By [`SessionId::index`].
@@ -30,16 +31,27 @@ impl<'o> State<'o> {
     pub(super) fn new(options: Options, observer: Observer<'o>) -> Self {
         let watch: Watch<'o> = Box::new(move |fact| observer(&Fact::Session(fact)));
         let sequence = Sequence::new(milliseconds());
+        let mut admission = Admission::new(options.admission, random_key());
+        admission.set_policy(Arc::clone(&options.hub.policy));
+        let admission = Arc::new(Mutex::new(admission));
+        let mut hub = Hub::new(&options.hub, random_key(), sequence.position(), watch);
+        let gate = Arc::clone(&admission);
+        hub.set_gate(Arc::new(move |passage| lock(&gate).pass(passage)));
         Self {
-            hub: Hub::new(&options.hub, random_key(), sequence.position(), watch),
+            hub,
             sequence,
-            admission: Admission::new(options.admission, random_key()),
+            admission,
             options,
             readings: Readings::default(),
             meter: Arc::new(Meter::default()),
             peers: Vec::new(),
             deadline: None,
         }
+    }
+
+    /// How many connections there may be.
+    pub(super) fn admission(&self) -> MutexGuard<'_, Admission> {
+        lock(&self.admission)
     }
 
     /// Takes in a connection, which the log knows by its `number`; `None` if there is no place for it.
@@ -50,9 +62,9 @@ impl<'o> State<'o> {
         rights: Rights,
         now: Instant,
     ) -> Option<SessionId> {
-        let session = match peer.turned_away {
-            None => self.hub.accept(number, peer.address, rights, now),
-            Some(reason) => {
+        let session = match peer.entered {
+            Ok(_) => self.hub.accept(number, peer.address, rights, now),
+            Err(reason) => {
                 let refusal = reason.refusal();
                 self.hub.turn_away(number, peer.address, refusal, now)
             }
@@ -85,9 +97,10 @@ impl<'o> State<'o> {
 
     /// A connection is over.
     pub(super) fn dismiss(&mut self, peer: &Peer) {
-        match peer.turned_away {
-            None => self.admission.leave(peer.address.ip()),
-            Some(_) => self.admission.declined_goes(),
+        let mut admission = self.admission();
+        match peer.entered {
+            Ok(place) => admission.leave(place),
+            Err(_) => admission.declined_goes(),
         }
     }
 
@@ -120,7 +133,11 @@ impl<'o> State<'o> {
 
     /// Puts other options in force.
     pub(super) fn reconfigure(&mut self, options: Options) {
-        self.admission.set_limits(options.admission);
+        {
+            let mut admission = self.admission();
+            admission.set_limits(options.admission);
+            admission.set_policy(Arc::clone(&options.hub.policy));
+        }
         self.hub.reconfigure(&options.hub);
         self.options = options;
     }
@@ -151,6 +168,10 @@ impl<'o> State<'o> {
         }
         self.show();
     }
+}
+
+fn lock(admission: &Mutex<Admission>) -> MutexGuard<'_, Admission> {
+    admission.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Offers what is due to a session to its pipe.

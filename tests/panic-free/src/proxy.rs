@@ -5,7 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use campanile_core::{
     handshake::{BadPattern, Origin, OriginPattern},
     proxy::{
-        self, Addresses, BadForwarding, BadNetwork, Decoded, Field, Header, InvalidHeader, Network,
+        self, BadForwarding, BadNetwork, Decoded, Field, Header, InvalidHeader, Network,
     },
 };
 
@@ -36,11 +36,6 @@ pub fn proxy_network(text: &str) -> Result<Network, BadNetwork> {
 }
 
 #[unsafe(no_mangle)]
-pub fn proxy_network_from_str(text: &str) -> Result<Network, BadNetwork> {
-    <Network as core::str::FromStr>::from_str(text)
-}
-
-#[unsafe(no_mangle)]
 pub fn proxy_network_contains(network: &Network, address: IpAddr) -> bool {
     Network::contains(network, address)
 }
@@ -61,20 +56,15 @@ pub fn origin_pattern_allows(pattern: &OriginPattern<'_>, origin: &str) -> bool 
 }
 
 formats! { PROXY_FORMATS:
-    <Addresses as Debug>;
     <BadForwarding as Debug>;
     <BadForwarding as Display>;
     <BadNetwork as Debug>;
     <BadNetwork as Display>;
     <BadPattern as Debug>;
     <BadPattern as Display>;
-    <Decoded as Debug>;
     <Field as Debug>;
-    <Header as Debug>;
     <InvalidHeader as Debug>;
     <InvalidHeader as Display>;
-    <Network as Debug>;
-    <Network as Display>;
     <Origin<'static> as Debug>;
     <OriginPattern<'static> as Debug>;
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::BATCH_MESSAGES;
-use crate::notify::ErrorCode;
+use crate::{hub::visitor::FORWARDING, notify::ErrorCode};
 
 /// Why a request is refused. `Display` says the thing, the reason and the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,10 @@ pub(super) enum Fault {
     Coding,
     /// The chunks are malformed (RFC 9112, section 7.1).
     Chunk,
-    /// A web page asks: it has an `Origin`.
+    /// A web page asks whose `Origin` is not in the list of those that may.
     Page,
+    /// A proxy does not say as it should who asks.
+    Forwarding,
     /// `Content-Type` is not JSON (RFC 9110, section 15.5.16).
     MediaType,
     /// `Content-Encoding` is there: the content is compressed (likewise).
@@ -46,7 +48,7 @@ impl Fault {
     /// The HTTP status that says this.
     pub(super) const fn status(self) -> u16 {
         match self {
-            Self::BodyNotDue | Self::Length | Self::Coding | Self::Chunk => 400,
+            Self::BodyNotDue | Self::Length | Self::Coding | Self::Chunk | Self::Forwarding => 400,
             Self::Page => 403,
             Self::NoSuchPath => 404,
             Self::Method(_) => 405,
@@ -70,6 +72,7 @@ impl Fault {
             | Self::Length
             | Self::Coding
             | Self::Chunk
+            | Self::Forwarding
             | Self::MediaType
             | Self::Compressed
             | Self::Expectation
@@ -92,6 +95,7 @@ impl Fault {
             | Self::Coding
             | Self::Chunk
             | Self::Page
+            | Self::Forwarding
             | Self::Expectation
             | Self::TooLarge { .. }
             | Self::TooMany
@@ -125,9 +129,10 @@ impl fmt::Display for Fault {
                  request ends. Send a Content-Length instead, or use an HTTP library."
             }
             Self::Page => {
-                "The request comes from a web page (it has an Origin header), and pages may not \
-                 publish. Publish from the back end."
+                "The request comes from a web page (it has an Origin header) that may not publish. \
+                 Publish from the back end, or add the page's origin to the setting `origins`."
             }
+            Self::Forwarding => FORWARDING,
             Self::MediaType => {
                 "The content is not declared as JSON. Send `Content-Type: application/json`."
             }

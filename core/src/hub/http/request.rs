@@ -1,6 +1,6 @@
 //! What a request asks for, as its head says.
 
-use alloc::{borrow::Cow, format, string::String};
+use alloc::{borrow::Cow, format, string::String, sync::Arc};
 
 use super::{
     body::{Body, Framing},
@@ -8,7 +8,14 @@ use super::{
     fault::Fault,
     response::Manner,
 };
-use crate::handshake::{DEFAULT_HEADERS, EMPTY_HEADER, Fields, split_target};
+use crate::{
+    handshake::{DEFAULT_HEADERS, EMPTY_HEADER, Fields, split_target},
+    hub::{
+        Policy, Rights,
+        session::Address,
+        visitor::{Unwelcome, Visitor, Why},
+    },
+};
 
 /// A request, understood.
 #[derive(Debug)]
@@ -20,6 +27,8 @@ pub(in crate::hub) struct Order {
     /// What is asked for, or why it is refused, which ends the connection.
     pub(super) asks: Result<Asks, Fault>,
     pub(super) manner: Manner,
+    /// Who asks.
+    pub(super) visit: Result<Visitor, Unwelcome>,
 }
 
 /// What a request asks for.
@@ -29,6 +38,8 @@ pub(super) enum Asks {
     Health,
     /// Whether it should be given work.
     Readiness,
+    /// Whether a page may ask that notifications be handed out.
+    Preflight,
     /// That notifications be handed out.
     Publish {
         framing: Framing,
@@ -76,8 +87,14 @@ impl Endpoint {
 impl Order {
     /// What `received` asks for, which begins with the head of a valid request that is no upgrade.
     /// `None` if that is all there is to say: to ask by GET for anything else is to have forgotten the
-    /// upgrade. One message may have so many bytes.
-    pub(in crate::hub) fn of(received: &[u8], message: usize) -> Option<Self> {
+    /// upgrade. One message may have so many bytes. It has come from `peer`, who has these rights.
+    pub(in crate::hub) fn of(
+        received: &[u8],
+        message: usize,
+        policy: &Policy,
+        peer: Address,
+        rights: Rights,
+    ) -> Option<Self> {
         let mut slots = [EMPTY_HEADER; DEFAULT_HEADERS];
         let mut head = httparse::Request::new(&mut slots);
         let Ok(httparse::Status::Complete(len)) = head.parse(received) else {
@@ -92,7 +109,8 @@ impl Order {
         if endpoint.is_none() && reads {
             return None;
         }
-        let asks = asks(endpoint, method, version, fields, message);
+        let visit = policy.judge(fields, peer, rights);
+        let asks = asks(endpoint, method, version, fields, &visit, message);
         let request = match endpoint {
             Some(endpoint) if asks.is_ok() => Cow::Borrowed(endpoint.name()),
             _ => {
@@ -111,7 +129,13 @@ impl Order {
                 persists: keeps && !closes,
                 http10: version == 0,
                 bodiless: method == "HEAD",
+                peer: match &visit {
+                    Ok(visitor) => visitor.peer,
+                    Err(unwelcome) => unwelcome.peer,
+                },
+                page: visit.as_ref().ok().and_then(allowed_page),
             },
+            visit,
         })
     }
 }
@@ -121,11 +145,21 @@ fn asks(
     method: &str,
     version: u8,
     fields: Fields<'_, '_>,
+    visit: &Result<Visitor, Unwelcome>,
     message: usize,
 ) -> Result<Asks, Fault> {
     let framing = framing(version, fields)?;
     let endpoint = endpoint.ok_or(Fault::NoSuchPath)?;
     // Methods are case-sensitive (RFC 9110, section 9.1).
+    let is_question = method == "OPTIONS" && fields.all("Access-Control-Request-Method").next().is_some();
+    if is_question && endpoint == Endpoint::Notifications {
+        match visit {
+            // The Fetch standard's CORS-preflight request.
+            Ok(visitor) if allowed_page(visitor).is_some() => return Ok(Asks::Preflight),
+            Ok(_) => {}
+            Err(unwelcome) => return Err(fault(unwelcome)),
+        }
+    }
     let is_allowed = match endpoint {
         Endpoint::Health | Endpoint::Readiness => matches!(method, "GET" | "HEAD"),
         Endpoint::Notifications => method == "POST",
@@ -135,7 +169,7 @@ fn asks(
     }
     let has_body = !matches!(framing, Framing::Length(0));
     match endpoint {
-        Endpoint::Notifications => publish(version, fields, framing, message),
+        Endpoint::Notifications => publish(version, fields, visit, framing, message),
         Endpoint::Health | Endpoint::Readiness if has_body => Err(Fault::BodyNotDue),
         Endpoint::Health => Ok(Asks::Health),
         Endpoint::Readiness => Ok(Asks::Readiness),
@@ -145,12 +179,14 @@ fn asks(
 fn publish(
     version: u8,
     fields: Fields<'_, '_>,
+    visit: &Result<Visitor, Unwelcome>,
     framing: Framing,
     message: usize,
 ) -> Result<Asks, Fault> {
     // Whoever may publish from a loopback address may have a browser open there. A page has an origin,
     // its own or, by DNS rebinding, one that looks like ours.
-    if fields.all("Origin").next().is_some() {
+    let visitor = visit.as_ref().map_err(fault)?;
+    if visitor.page.is_some() && allowed_page(visitor).is_none() {
         return Err(Fault::Page);
     }
     // A page can send no request of this type elsewhere without asking first, by OPTIONS.
@@ -176,6 +212,19 @@ fn publish(
         framing,
         expects: version != 0 && fields.lists("Expect", "100-continue"),
     })
+}
+
+/// The origin of the page that asks, if the list has it.
+fn allowed_page(visitor: &Visitor) -> Option<Arc<str>> {
+    let page = visitor.page.as_ref().filter(|page| page.is_allowed)?;
+    Some(Arc::clone(&page.origin))
+}
+
+const fn fault(unwelcome: &Unwelcome) -> Fault {
+    match unwelcome.why {
+        Why::Origin(_) | Why::Full(_) => Fault::Page,
+        Why::Forwarding(_) => Fault::Forwarding,
+    }
 }
 
 /// Where the body ends (RFC 9112, section 6.3), if there is no doubt about it.

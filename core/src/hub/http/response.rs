@@ -1,6 +1,6 @@
 //! Responses, and the problem details of RFC 9457.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt::{self, Write as _};
 
 use serde::{Serialize, Serializer};
@@ -8,11 +8,12 @@ use serde::{Serialize, Serializer};
 use super::fault::Fault;
 use crate::{
     handshake,
+    hub::session::Address,
     notify::{ErrorCode, MAX_REPLY_LEN, Refusal},
 };
 
-/// How a response is written.
-#[derive(Clone, Copy, Debug)]
+/// How a response is written, and to whom.
+#[derive(Clone, Debug)]
 pub(in crate::hub) struct Manner {
     /// Whether the connection goes on.
     pub(super) persists: bool,
@@ -20,11 +21,15 @@ pub(in crate::hub) struct Manner {
     pub(super) http10: bool,
     /// Whether the request was HEAD (RFC 9110, section 9.3.2).
     pub(super) bodiless: bool,
+    /// Who has asked, for the log.
+    pub(super) peer: Address,
+    /// The origin of the page that has asked, which may read the response.
+    pub(super) page: Option<Arc<str>>,
 }
 
 impl Manner {
     /// The same for a response that ends the connection.
-    pub(super) const fn last(self) -> Self {
+    pub(super) fn last(self) -> Self {
         Self {
             persists: false,
             ..self
@@ -45,18 +50,29 @@ pub(super) fn response(
     media: &str,
     fields: &[(&str, &str)],
     body: &[u8],
-    manner: Manner,
+    manner: &Manner,
 ) -> Vec<u8> {
     let mut head = String::new();
     // A `String` takes everything.
     let _ = write!(head, "HTTP/1.1 {status} {}\r\n", reason(status));
-    let _ = write!(
-        head,
-        "Content-Type: {media}\r\nContent-Length: {}\r\n",
-        body.len()
-    );
+    // RFC 9110, section 8.6: a 204 has no length.
+    if status != 204 {
+        let _ = write!(
+            head,
+            "Content-Type: {media}\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+    }
     for (name, value) in fields {
         let _ = write!(head, "{name}: {value}\r\n");
+    }
+    // The Fetch standard, section 3.3.3: this page may read the response, and no cache keeps it for others.
+    if let Some(origin) = &manner.page {
+        let _ = write!(
+            head,
+            "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: Retry-After\r\n\
+             Vary: Origin\r\n"
+        );
     }
     // RFC 9112, section 9.3; whoever speaks HTTP/1.0 wants to be told.
     if !manner.persists {
@@ -94,7 +110,7 @@ impl Serialize for Displayed<'_> {
     }
 }
 
-fn problem(details: &Details<'_>, fields: &[(&str, &str)], manner: Manner) -> Vec<u8> {
+fn problem(details: &Details<'_>, fields: &[(&str, &str)], manner: &Manner) -> Vec<u8> {
     // A refusal's own text and path fit as they do into a `Reply`, and our own texts are shorter.
     let mut out = [0; MAX_REPLY_LEN + 256];
     let len = serde_json_core::to_slice(details, &mut out).unwrap_or_default();
@@ -103,7 +119,7 @@ fn problem(details: &Details<'_>, fields: &[(&str, &str)], manner: Manner) -> Ve
 }
 
 /// The answer to a request that is refused as a whole.
-pub(super) fn of_fault(fault: Fault, manner: Manner) -> Vec<u8> {
+pub(super) fn of_fault(fault: Fault, manner: &Manner) -> Vec<u8> {
     let status = fault.status();
     let details = Details {
         title: reason(status),
@@ -117,7 +133,7 @@ pub(super) fn of_fault(fault: Fault, manner: Manner) -> Vec<u8> {
 }
 
 /// The answer to a message that is refused. Who asks too fast should wait for so many seconds.
-pub(super) fn of_refusal(refusal: &Refusal, wait: u64, manner: Manner) -> (u16, Vec<u8>) {
+pub(super) fn of_refusal(refusal: &Refusal, wait: u64, manner: &Manner) -> (u16, Vec<u8>) {
     let status = status(refusal.code());
     let details = Details {
         title: reason(status),
@@ -134,7 +150,7 @@ pub(super) fn of_refusal(refusal: &Refusal, wait: u64, manner: Manner) -> (u16, 
 }
 
 /// The answer when nobody is served.
-pub(super) fn of_closed(closed: &handshake::Refusal<'_>, manner: Manner) -> Vec<u8> {
+pub(super) fn of_closed(closed: &handshake::Refusal<'_>, manner: &Manner) -> Vec<u8> {
     let details = Details {
         title: closed.reason,
         status: closed.status,
@@ -165,6 +181,7 @@ const fn status(code: ErrorCode) -> u16 {
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        204 => "No Content",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",

@@ -34,11 +34,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         session.speaks_http = true;
         // What it publishes is acknowledged.
         session.version = Version::V1;
-        let may_publish = session.rights.publish;
         let Order {
             request,
             asks,
             manner,
+            visit,
             ..
         } = order;
         let is_too_far_ahead = session.is_too_far_ahead();
@@ -47,8 +47,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 return self.fail(index, &request, Fault::Waiting, manner, now);
             }
             Ok(asks) => asks,
-            Err(fault) => return self.fail(index, &request, fault, manner, now),
+            Err(fault) => {
+                if let (Fault::Page | Fault::Forwarding, Err(unwelcome)) = (fault, &visit) {
+                    self.observe(&unwelcome.fact());
+                }
+                return self.fail(index, &request, fault, manner, now);
+            }
         };
+        let may_publish = visit.as_ref().is_ok_and(|visitor| visitor.rights.publish);
         // Who has no place here has its answer and goes.
         let manner = if closed.is_some() {
             manner.last()
@@ -59,14 +65,22 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             // Who is told that a server does not live, starts it anew.
             (Asks::Health, _) | (Asks::Readiness, None) => {
                 let fields = [("Cache-Control", "no-store")];
-                let bytes = response::response(200, TEXT, &fields, b"ok\n", manner);
+                let bytes = response::response(200, TEXT, &fields, b"ok\n", &manner);
                 self.respond(index, &request, 200, bytes, manner, now);
             }
-            (Asks::Readiness | Asks::Publish { .. }, Some(closed)) => {
-                let bytes = response::of_closed(&closed, manner);
+            (Asks::Preflight, None) => {
+                let bytes = response::response(204, TEXT, &PREFLIGHT, &[], &manner);
+                self.respond(index, &request, 204, bytes, manner, now);
+            }
+            (Asks::Readiness | Asks::Preflight | Asks::Publish { .. }, Some(closed)) => {
+                let bytes = response::of_closed(&closed, &manner);
                 self.respond(index, &request, closed.status, bytes, manner, now);
             }
             (Asks::Publish { .. }, None) if !may_publish => {
+                if visit.as_ref().is_ok_and(|visitor| visitor.is_doubtful) {
+                    let peer = manner.peer.get();
+                    self.observe(&Fact::UnknownProxy { peer });
+                }
                 let refusal = Refusal::new(ErrorCode::Forbidden);
                 self.observe_refusal(index, &refusal);
                 self.decline(index, &refusal, manner.last(), now);
@@ -100,7 +114,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         };
         match received {
             Ok(taken) => {
-                self.publish_body(index, &exchange.body, exchange.manner, now);
+                let Exchange { body, manner } = *exchange;
+                self.publish_body(index, &body, manner, now);
                 taken
             }
             Err(fault) => {
@@ -115,7 +130,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         if let Some(Stage::Http(exchange)) = self.session(index).map(|s| &s.stage)
             && now >= exchange.deadline()
         {
-            let manner = exchange.manner;
+            let manner = exchange.manner.clone();
             self.expect_request(index, now);
             self.fail(index, PUBLISH, Fault::TooSlow, manner, now);
         }
@@ -125,7 +140,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     pub(in crate::hub) fn attend_to_nobody(&mut self, index: u32, now: Instant) {
         if let Some(Stage::Http(exchange)) = self.expect_request(index, now) {
             let manner = exchange.manner.last();
-            let bytes = response::of_closed(&DRAINING, manner);
+            let bytes = response::of_closed(&DRAINING, &manner);
             self.respond(index, PUBLISH, DRAINING.status, bytes, manner, now);
         }
     }
@@ -189,8 +204,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Nothing more belongs to the response to what was published.
     fn end_results(&mut self, index: u32, manner: Manner, is_list: bool, now: Instant) {
+        let persists = manner.persists;
         self.wait(index, Answer::Results { manner, is_list });
-        if !manner.persists {
+        if !persists {
             self.linger(index, 200, now);
         }
         self.answer_what_waited(index, now);
@@ -214,7 +230,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let is_publication = matches!(parsed, Ok(Message::Publication(_)));
         let flow = self.count(index, is_publication, now);
         if flow == Flow::Abuse {
-            *manner = manner.last();
+            manner.persists = false;
         }
         let result = match parsed {
             _ if flow != Flow::Within => Err(Refusal::new(ErrorCode::RateLimited)),
@@ -235,14 +251,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let rate = self.options.publications;
         let session = self.session(index);
         let wait = session.map_or(1, |session| session.publications.wait(&rate, now));
-        let (status, bytes) = response::of_refusal(refusal, wait, manner);
+        let (status, bytes) = response::of_refusal(refusal, wait, &manner);
         self.respond(index, PUBLISH, status, bytes, manner, now);
     }
 
     /// Answers a request that is refused as a whole, and ends the connection.
     fn fail(&mut self, index: u32, request: &str, fault: Fault, manner: Manner, now: Instant) {
         let manner = manner.last();
-        let bytes = response::of_fault(fault, manner);
+        let bytes = response::of_fault(fault, &manner);
         self.respond(index, request, fault.status(), bytes, manner, now);
     }
 
@@ -256,7 +272,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         manner: Manner,
         now: Instant,
     ) {
-        self.observe_response(index, request, status);
+        self.observe_response(index, request, status, &manner);
         let answer = if manner.persists {
             Answer::Raw(bytes)
         } else {
@@ -284,8 +300,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         } else {
             results
         };
-        let bytes = response::response(200, JSON, &[], &body, manner);
-        self.observe_response(index, PUBLISH, 200);
+        let bytes = response::response(200, JSON, &[], &body, &manner);
+        self.observe_response(index, PUBLISH, 200, &manner);
         self.write_raw(index, &bytes);
         if !manner.persists
             && let Some(session) = self.session_mut(index)
@@ -305,11 +321,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         usize::try_from(self.options.connection.max_message).unwrap_or(usize::MAX)
     }
 
-    fn observe_response(&mut self, index: u32, request: &str, status: u16) {
-        let session = self.session(index);
-        let Some((connection, peer)) = session.map(|s| (s.number, s.peer.get())) else {
+    fn observe_response(&mut self, index: u32, request: &str, status: u16, manner: &Manner) {
+        let Some(connection) = self.session(index).map(|session| session.number) else {
             return;
         };
+        let peer = manner.peer.get();
         self.observe(&Fact::Requested {
             connection,
             peer,
@@ -318,6 +334,13 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         });
     }
 }
+
+/// What a page is told that may publish, for ten minutes, as long as some browsers keep it at most.
+const PREFLIGHT: [(&str, &str); 3] = [
+    ("Access-Control-Allow-Methods", "POST"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+    ("Access-Control-Max-Age", "600"),
+];
 
 /// What a publisher is told of one notification (the protocol, section 8).
 pub(in crate::hub) fn published(position: Position, recipients: u64) -> Vec<u8> {
