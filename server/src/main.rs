@@ -109,7 +109,7 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
     descriptors::raise_limit();
     let signals = attend::signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let admin = Admin::bind(&effective, &log)?;
-    log.listening(local, options.publishers);
+    log.listening(local, options.publishers, &options.hub.policy.origins);
     announce(local, &options);
     let counters = Arc::new(Counters::default());
     let observer = {

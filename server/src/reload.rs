@@ -55,7 +55,7 @@ impl Live {
             .reloaded(&file, changes.len().saturating_sub(restart), restart);
         for change in &changes {
             let setting = change.setting;
-            let [from, to] = [change.from, change.to].map(|value| setting.kind.text(value));
+            let [from, to] = [&change.from, &change.to].map(|value| setting.kind.text(value));
             match setting.applies {
                 Applies::Restart => self.log.needs_restart(setting.key, &from, &to),
                 applies @ (Applies::Now | Applies::Later) => {

@@ -53,7 +53,7 @@ pub enum Fact<'a> {
         reason: BadForwarding,
     },
     /// A request from an address that may publish seems to have come through a proxy that is not
-    /// configured, and has lost that right.
+    /// configured, and has lost that right. Each hub says so once.
     UnknownProxy {
         /// The proxy.
         peer: SocketAddr,

@@ -103,12 +103,16 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             let _ = gate(Passage::Leave(before.get().ip()));
         }
         match visit {
-            Ok(visitor) if visitor.is_doubtful => {
-                let peer = peer.get();
-                self.observe(&Fact::UnknownProxy { peer });
-            }
-            Ok(_) => {}
+            Ok(visitor) => self.warn(visitor),
             Err(unwelcome) => self.observe(&unwelcome.fact()),
+        }
+    }
+
+    /// Says once that there is a proxy that is not configured, if this one came through it.
+    pub(super) fn warn(&mut self, visitor: &Visitor) {
+        if visitor.is_doubtful && !mem::replace(&mut self.has_warned, true) {
+            let peer = visitor.peer.get();
+            self.observe(&Fact::UnknownProxy { peer });
         }
     }
 }

@@ -181,6 +181,8 @@ pub struct Hub<W> {
     load: Load,
     /// Counts the clients that proxies name.
     gate: Option<Gate>,
+    /// Whether it was said that there is a proxy that is not configured.
+    has_warned: bool,
     /// If clients may ask for compression.
     #[cfg(feature = "deflate")]
     compression: Option<Box<Compression>>,
@@ -258,6 +260,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             drain: None,
             load: Load::default(),
             gate: None,
+            has_warned: false,
             #[cfg(feature = "deflate")]
             compression: options
                 .compression
@@ -288,6 +291,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         if let Some(codecs) = &mut self.compression {
             codecs.reconfigure(&options.connection);
         }
+        self.has_warned &= earlier.policy == self.options.policy;
         // What was used of one rate says nothing about another.
         let messages = earlier.messages != options.messages;
         let publications = earlier.publications != options.publications;

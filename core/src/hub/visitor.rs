@@ -73,6 +73,11 @@ impl Origins {
         Ok(())
     }
 
+    /// The patterns.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether there is no pattern.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -83,7 +88,10 @@ impl Origins {
         if self.is_empty() {
             return Standing::Guest;
         }
-        let patterns = self.0.iter().filter_map(|text| OriginPattern::parse(text).ok());
+        let patterns = self
+            .0
+            .iter()
+            .filter_map(|text| OriginPattern::parse(text).ok());
         let allowed = patterns.filter(|pattern| pattern.allows(origin));
         allowed.fold(Standing::Stranger, |standing, pattern| match pattern {
             OriginPattern::Any if standing != Standing::Listed => Standing::Guest,
@@ -174,8 +182,7 @@ impl Unwelcome {
 }
 
 /// What is told of a request whose client is not named as it should be.
-pub(super) const FORWARDING: &str =
-    "The Forwarded or X-Forwarded-For header does not say which address the request comes from. A \
+pub(super) const FORWARDING: &str = "The Forwarded or X-Forwarded-For header does not say which address the request comes from. A \
      proxy has to add it in the form of RFC 7239, or as a list of addresses.";
 
 impl Policy {

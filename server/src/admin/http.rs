@@ -2,7 +2,7 @@
 //! connection, no bodies.
 //!
 //! Browsers are kept from fetching pages for strangers: there are no CORS headers, and the `Host` must
-//! be an address or `localhost`. Whoever has a name point here (DNS rebinding) sends that name.
+//! be an address, `localhost` or a name that is configured. Whoever has a name point here (DNS rebinding) sends that name.
 
 use core::{net::IpAddr, str, time::Duration};
 use std::{
@@ -97,12 +97,13 @@ impl Response {
 /// Reads a request, and answers it with the `page` for it.
 pub(super) fn exchange(
     socket: &TcpStream,
+    hosts: &[String],
     page: impl Fn(&Request<'_>) -> Response,
 ) -> io::Result<()> {
     let until = Instant::now() + TIME;
     let mut head = Vec::with_capacity(1024);
     let answer = loop {
-        if let Some(answer) = answer(&head, &page) {
+        if let Some(answer) = answer(&head, hosts, &page) {
             break answer;
         }
         let mut piece = [0; 1024];
@@ -169,13 +170,17 @@ fn write(mut socket: &TcpStream, bytes: &[u8], until: Instant) -> io::Result<()>
 }
 
 /// The answer to the request that begins with these bytes; `None` if it goes on.
-fn answer(head: &[u8], page: impl Fn(&Request<'_>) -> Response) -> Option<Vec<u8>> {
+fn answer(
+    head: &[u8],
+    hosts: &[String],
+    page: impl Fn(&Request<'_>) -> Response,
+) -> Option<Vec<u8>> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     let response = match request.parse(head) {
         Ok(httparse::Status::Complete(_)) => {
             let method = request.method.unwrap_or_default();
-            let response = match (judge(&request), method) {
+            let response = match (judge(&request, hosts), method) {
                 (Err(response), _) => response,
                 (Ok(request), "GET" | "HEAD") => page(&request),
                 (Ok(_), _) => Response::text(405, "Pages can only be read: with GET or HEAD.\n"),
@@ -192,7 +197,10 @@ fn answer(head: &[u8], page: impl Fn(&Request<'_>) -> Response) -> Option<Vec<u8
 }
 
 /// What is asked for, by somebody who may.
-fn judge<'a>(request: &httparse::Request<'_, 'a>) -> Result<Request<'a>, Response> {
+fn judge<'a>(
+    request: &httparse::Request<'_, 'a>,
+    hosts: &[String],
+) -> Result<Request<'a>, Response> {
     let values = |name: &'static str| {
         let named = request
             .headers
@@ -204,9 +212,10 @@ fn judge<'a>(request: &httparse::Request<'_, 'a>) -> Result<Request<'a>, Respons
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Response::text(400, "The request needs one Host.\n"));
     };
-    if !is_ours(host) {
+    if !is_ours(host, hosts) {
         let text = "Ask for this page by an IP address or as localhost: other names are refused, so \
-                    that no web site can have a browser read it.\n";
+                    that no web site can have a browser read it, unless the setting admin.hosts has \
+                    them.\n";
         return Err(Response::text(403, text));
     }
     let target = request.path.unwrap_or_default();
@@ -216,8 +225,8 @@ fn judge<'a>(request: &httparse::Request<'_, 'a>) -> Result<Request<'a>, Respons
     })
 }
 
-/// Whether a `Host` is one that no stranger can have chosen: an address, or `localhost`.
-fn is_ours(host: &str) -> bool {
+/// Whether a `Host` is one that no stranger can have chosen: an address, `localhost`, or one of `hosts`.
+fn is_ours(host: &str, hosts: &[String]) -> bool {
     let name = match host.rsplit_once(':') {
         // The colon may be one of those in an IPv6 address.
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -230,6 +239,7 @@ fn is_ours(host: &str) -> bool {
         Some(address) => address.parse::<core::net::Ipv6Addr>().is_ok(),
         None => {
             name.eq_ignore_ascii_case("localhost")
+                || hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
                 || name
                     .parse::<IpAddr>()
                     .is_ok_and(|address| address.is_ipv4())
@@ -247,38 +257,44 @@ mod tests {
     }
 
     fn status(head: &str) -> Option<String> {
-        let answer = String::from_utf8(answer(head.as_bytes(), page)?).expect("text");
+        let answer = String::from_utf8(answer(head.as_bytes(), &[], page)?).expect("text");
         answer.split(' ').nth(1).map(str::to_owned)
     }
 
     #[test]
     fn a_request_gets_its_page_and_head_gets_no_body() {
         let head = "GET /metrics?x=1 HTTP/1.1\r\nHost: localhost:8001\r\nAccept: a/b\r\n\r\n";
-        let get = String::from_utf8(answer(head.as_bytes(), page).expect("whole")).expect("text");
+        let get =
+            String::from_utf8(answer(head.as_bytes(), &[], page).expect("whole")).expect("text");
         assert!(get.starts_with("HTTP/1.1 200 OK\r\n"), "{get}");
         assert!(get.ends_with("\r\n\r\n/metrics a/b"), "{get}");
         assert!(get.contains("Content-Length: 12\r\n"), "{get}");
         let head = head.replace("GET", "HEAD");
-        let none = String::from_utf8(answer(head.as_bytes(), page).expect("whole")).expect("text");
+        let none =
+            String::from_utf8(answer(head.as_bytes(), &[], page).expect("whole")).expect("text");
         assert_eq!(Some(none.as_str()), get.strip_suffix("/metrics a/b"));
     }
 
     #[test]
-    fn hosts_are_addresses_or_localhost() {
+    fn hosts_are_addresses_or_localhost_or_configured() {
+        let hosts = ["metrics.example.com".to_owned()];
         for host in [
             "localhost",
             "LOCALHOST:1",
+            "Metrics.example.com:8001",
             "127.0.0.1:8001",
             "10.1.2.3",
             "[::1]:8001",
             "[::1]",
         ] {
-            assert!(is_ours(host), "{host}");
+            assert!(is_ours(host, &hosts), "{host}");
         }
         for host in [
             "",
             "evil.example",
             "localhost.evil.example:8001",
+            "x.metrics.example.com",
+            "metrics.example.com.evil.example",
             "127.0.0.1.evil.example",
             "[::1",
             "::1",
@@ -287,7 +303,7 @@ mod tests {
             "user@127.0.0.1",
             "127.0.0.1:1:2",
         ] {
-            assert!(!is_ours(host), "{host}");
+            assert!(!is_ours(host, &hosts), "{host}");
         }
     }
 
@@ -316,9 +332,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_head_breaks_it(head in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = answer(&head, page);
+            let _ = answer(&head, &[], page);
             let text = [b"GET / HTTP/1.1\r\nHost: ".as_slice(), &head, b"\r\n\r\n"].concat();
-            let _ = answer(&text, page);
+            let _ = answer(&text, &[], page);
         }
     }
 }

@@ -57,12 +57,15 @@ struct Pages {
     show: Show,
     counters: Arc<Counters>,
     started: SystemTime,
+    hosts: Arc<[String]>,
 }
 
 /// The admin address, taken.
 #[derive(Debug)]
 pub(crate) struct Admin {
     listener: TcpListener,
+    /// The names by which it may be asked, beside addresses.
+    hosts: Arc<[String]>,
 }
 
 impl Admin {
@@ -73,16 +76,18 @@ impl Admin {
     /// # Errors
     /// The address cannot be had; in a line for the person who started the server.
     pub(crate) fn bind(effective: &Effective, log: &Log) -> Result<Option<Self>, String> {
-        let Some(address) = effective.configuration().admin else {
+        let configuration = effective.configuration();
+        let Some(address) = configuration.admin else {
             return Ok(None);
         };
+        let hosts = configuration.admin_hosts.into();
         let is_default = effective.iter().any(|(setting, _, origin)| {
             setting.key == "admin.listen" && *origin == Origin::Default
         });
         match TcpListener::bind(address) {
             Ok(listener) => {
                 log.admin_listening(listener.local_addr().unwrap_or(address));
-                Ok(Some(Self { listener }))
+                Ok(Some(Self { listener, hosts }))
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_default => {
                 log.no_admin("the address is in use");
@@ -103,6 +108,7 @@ impl Admin {
             show,
             counters: Arc::clone(counters),
             started: SystemTime::now(),
+            hosts: Arc::clone(&self.hosts),
         };
         if let Err(error) = spawn(move || self.run(&pages)) {
             log.no_admin(&error.to_string());
@@ -148,7 +154,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 impl Pages {
     /// Who has gone, or does not read, needs no answer.
     fn answer(&self, socket: &TcpStream) {
-        let _ = http::exchange(socket, |request| self.page(request));
+        let _ = http::exchange(socket, &self.hosts, |request| self.page(request));
     }
 
     fn page(&self, request: &Request<'_>) -> Response {

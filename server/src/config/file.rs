@@ -120,11 +120,14 @@ impl Reader<'_> {
             DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix())
                 .ok()
                 .and_then(|number| setting.kind.parse(&number.to_string()).ok()),
-            DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => None,
+            DeValue::Array(items) => {
+                let items = items.iter().map(|item| item.get_ref().as_str());
+                let texts: Option<Vec<_>> = items.collect();
+                texts.and_then(|texts| setting.kind.list(texts.into_iter()))
+            }
+            DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => {
+                None
+            }
         };
         match parsed {
             Some(value_of_kind) => {
@@ -166,13 +169,14 @@ fn show(value: &Spanned<DeValue<'_>>, text: &str) -> String {
     const SHOWN: usize = 80;
     match value.get_ref() {
         DeValue::Table(_) => "a table".to_owned(),
-        DeValue::Array(_) => "an array".to_owned(),
-        DeValue::String(_)
+        DeValue::Array(_)
+        | DeValue::String(_)
         | DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Boolean(_)
         | DeValue::Datetime(_) => match text.get(value.span()) {
             Some(raw) if raw.len() <= SHOWN && !raw.contains(char::is_control) => raw.to_owned(),
+            _ if value.get_ref().is_array() => "an array".to_owned(),
             _ => format!("a {} like that", value.get_ref().type_str()),
         },
     }

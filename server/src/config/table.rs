@@ -2,10 +2,16 @@
 //! and explains them, and the manual page are made from it.
 
 use core::{net::SocketAddr, time::Duration};
+use std::sync::Arc;
 
-use campanile_core::{hub::SlowPolicy, server::Options};
+use campanile_core::{
+    hub::{Policy, SlowPolicy},
+    proxy::Field,
+    server::Options,
+};
 
 use super::{
+    access::{NAMES, NETWORKS, ORIGINS},
     compression::{Compression, Switch},
     runtime::Runtime,
     value::{Kind, Slot, Value},
@@ -19,13 +25,17 @@ pub(crate) struct Configuration {
     pub(crate) listen: SocketAddr,
     /// What drives the sockets.
     pub(crate) runtime: Runtime,
-    /// How it serves, but for [compression](Self::compression).
+    /// How it serves, but for [compression](Self::compression) and [policy](Self::policy).
     pub(crate) server: Options,
     pub(crate) compression: Compression,
+    /// Which proxies it believes, and which pages may come.
+    pub(crate) policy: Policy,
     /// What it logs.
     pub(crate) log: log::Options,
     /// Where operators are answered, if anywhere.
     pub(crate) admin: Option<SocketAddr>,
+    /// By which names, beside addresses.
+    pub(crate) admin_hosts: Vec<String>,
 }
 
 impl Default for Configuration {
@@ -35,8 +45,10 @@ impl Default for Configuration {
             runtime: Runtime::default(),
             server: Options::default(),
             compression: Compression::default(),
+            policy: Policy::default(),
             log: log::Options::default(),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 8001))),
+            admin_hosts: Vec::new(),
         }
     }
 }
@@ -46,6 +58,7 @@ impl Configuration {
     pub(crate) fn options(&self) -> Options {
         let mut options = self.server.clone();
         options.hub.compression = self.compression.settings();
+        options.hub.policy = Arc::new(self.policy.clone());
         options
     }
 }
@@ -126,6 +139,11 @@ pub(crate) const SECTIONS: &[(&str, &str, &str)] = &[
         "Where the server tells what it does: `GET /metrics`, for Prometheus and its kind",
     ),
     (
+        "proxy",
+        "Proxies",
+        "Which proxies are believed when they say who their clients are; docs/proxies.md has examples",
+    ),
+    (
         "drain",
         "End",
         "How the server ends when it is told to: with SIGTERM, or Ctrl-C",
@@ -180,6 +198,15 @@ pub(crate) static SETTINGS: &[Setting] = &[
         slot: |all| &mut all.server.shards,
     },
     Setting {
+        key: "origins",
+        flag: "origins",
+        kind: Kind::List(&ORIGINS),
+        applies: Applies::Later,
+        help: "The web pages that may connect, by their origins; if there are none in the list, all may, \
+               but not publish",
+        slot: |all| &mut all.policy.origins,
+    },
+    Setting {
         key: "log.level",
         flag: "log",
         kind: Kind::choice::<Level>(),
@@ -212,6 +239,40 @@ pub(crate) static SETTINGS: &[Setting] = &[
         help: "The address and port for metrics, which whoever reaches it may read; `off` for none. Where \
                the default is in use already, there are none",
         slot: |all| &mut all.admin,
+    },
+    Setting {
+        key: "admin.hosts",
+        flag: "admin-hosts",
+        kind: Kind::List(&NAMES),
+        applies: Applies::Restart,
+        help: "The names by which the admin address may be asked, beside IP addresses and localhost; others \
+               are refused, lest a web site has a browser read it (DNS rebinding)",
+        slot: |all| &mut all.admin_hosts,
+    },
+    Setting {
+        key: "proxy.trusted",
+        flag: "proxy-trusted",
+        kind: Kind::List(&NETWORKS),
+        applies: Applies::Later,
+        help: "The addresses that the proxies' connections come from; nobody else is believed, and what \
+               comes from there is never beside the server",
+        slot: |all| &mut all.policy.proxies.trusted,
+    },
+    Setting {
+        key: "proxy.protocol",
+        flag: "proxy-protocol",
+        kind: Kind::choice::<bool>(),
+        applies: Applies::Later,
+        help: "Whether their connections begin with a PROXY protocol header",
+        slot: |all| &mut all.policy.proxies.protocol,
+    },
+    Setting {
+        key: "proxy.headers",
+        flag: "proxy-headers",
+        kind: Kind::choice::<Option<Field>>(),
+        applies: Applies::Later,
+        help: "The header field in which they name the client of each request",
+        slot: |all| &mut all.policy.proxies.field,
     },
     Setting {
         key: "drain.window",
@@ -379,18 +440,28 @@ mod tests {
         for setting in SETTINGS {
             let mut all = Configuration::default();
             let default = setting.default_value();
-            let text = setting.kind.text(default);
-            assert_eq!(setting.kind.parse(&text), Ok(default), "{}", setting.key);
+            let text = setting.kind.text(&default);
+            assert_eq!(
+                setting.kind.parse(&text).as_ref(),
+                Ok(&default),
+                "{}",
+                setting.key
+            );
             let other = match setting.kind {
                 Kind::Number(min, _) => (min + 6).to_string(),
                 Kind::Size(..) => "3KiB".to_owned(),
                 Kind::Duration(..) => "7s".to_owned(),
                 Kind::Choice(_, choices) => choices().last().expect("choices").name.to_owned(),
                 Kind::Address | Kind::OptionalAddress => "[::1]:9".to_owned(),
+                Kind::List(items) => ["10.0.0.0/8,::1/128", "null,https://*.example.com", "a.b, c"]
+                    .into_iter()
+                    .find(|text| text.split(',').all(|item| (items.is_valid)(item.trim())))
+                    .expect("one fits")
+                    .to_owned(),
             };
             let other = setting.kind.parse(&other).expect("a value");
             assert_ne!(other, default, "{}", setting.key);
-            (setting.slot)(&mut all).set(other);
+            (setting.slot)(&mut all).set(other.clone());
             assert_eq!(setting.value_in(&all), other, "{}", setting.key);
             // And nothing else.
             for another in SETTINGS.iter().filter(|s| s.key != setting.key) {

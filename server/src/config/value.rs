@@ -5,7 +5,7 @@ use core::{net::SocketAddr, time::Duration};
 use campanile_core::hub::{Rate, SlowPolicy};
 
 /// The value of a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     /// How many, or how many bytes.
     Number(u64),
@@ -14,6 +14,8 @@ pub(crate) enum Value {
     Address(SocketAddr),
     /// No address.
     Off,
+    /// Any number of things.
+    List(Vec<String>),
 }
 
 /// What values a setting may have.
@@ -31,6 +33,17 @@ pub(crate) enum Kind {
     Address,
     /// The same, or none.
     OptionalAddress,
+    /// Any number of things.
+    List(&'static Items),
+}
+
+/// What may be in a list.
+#[derive(Debug)]
+pub(crate) struct Items {
+    /// What stands for the list in help.
+    pub(crate) placeholder: &'static str,
+    pub(crate) allowed: &'static str,
+    pub(crate) is_valid: fn(&str) -> bool,
 }
 
 /// What stands for no address.
@@ -92,7 +105,20 @@ impl Kind {
                 .map(|choice| Value::Choice(choice.name)),
             Self::OptionalAddress if text == OFF => Some(Value::Off),
             Self::Address | Self::OptionalAddress => text.parse().ok().map(Value::Address),
+            Self::List(_) => self.list(text.split(',')),
         }
+    }
+
+    /// The value that these are together, where this is a list and they may be in it.
+    pub(crate) fn list<'t>(&self, items: impl Iterator<Item = &'t str>) -> Option<Value> {
+        let Self::List(kind) = self else {
+            return None;
+        };
+        let items = items.map(str::trim).filter(|item| !item.is_empty());
+        let items: Option<Vec<_>> = items
+            .map(|item| (kind.is_valid)(item).then(|| item.to_owned()))
+            .collect();
+        items.map(Value::List)
     }
 
     /// What may be said, for a person who said something else.
@@ -105,7 +131,7 @@ impl Kind {
                 in_units(*max, SIZES)
             ),
             Self::Duration(min, max) => {
-                let [min, max] = [min, max].map(|time| self.text(Value::Duration(*time)));
+                let [min, max] = [min, max].map(|time| self.text(&Value::Duration(*time)));
                 format!(
                     "a duration from {min} to {max}, such as \"10s\"; a plain number is in seconds"
                 )
@@ -129,6 +155,7 @@ impl Kind {
             Self::OptionalAddress => {
                 "an IP address with a port, such as \"127.0.0.1:8001\", or \"off\"".to_owned()
             }
+            Self::List(items) => format!("a list of {}", items.allowed),
         }
     }
 
@@ -140,13 +167,14 @@ impl Kind {
             Self::Duration(..) => "DURATION",
             Self::Choice(placeholder, _) => placeholder,
             Self::Address | Self::OptionalAddress => "ADDR:PORT",
+            Self::List(items) => items.placeholder,
         }
     }
 
     /// The text of a value, which means the same value again.
-    pub(crate) fn text(&self, value: Value) -> String {
+    pub(crate) fn text(&self, value: &Value) -> String {
         match value {
-            Value::Number(bytes) if matches!(self, Self::Size(..)) => in_units(bytes, SIZES),
+            Value::Number(bytes) if matches!(self, Self::Size(..)) => in_units(*bytes, SIZES),
             Value::Number(number) => number.to_string(),
             Value::Duration(time) => {
                 let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -156,14 +184,19 @@ impl Kind {
                     in_units(millis, TIMES)
                 }
             }
-            Value::Choice(name) => name.to_owned(),
+            Value::Choice(name) => (*name).to_owned(),
             Value::Address(address) => address.to_string(),
             Value::Off => OFF.to_owned(),
+            Value::List(items) => items.join(","),
         }
     }
 
     /// The same as TOML has it.
-    pub(crate) fn toml(&self, value: Value) -> String {
+    pub(crate) fn toml(&self, value: &Value) -> String {
+        if let Value::List(items) = value {
+            let items: Vec<_> = items.iter().map(|item| format!("\"{item}\"")).collect();
+            return format!("[{}]", items.join(", "));
+        }
         let text = self.text(value);
         match self {
             Self::Number(..) => text,
@@ -171,7 +204,8 @@ impl Kind {
             | Self::Duration(..)
             | Self::Choice(..)
             | Self::Address
-            | Self::OptionalAddress => format!("\"{text}\""),
+            | Self::OptionalAddress
+            | Self::List(_) => format!("\"{text}\""),
         }
     }
 }
@@ -290,7 +324,7 @@ impl Slot for Option<SocketAddr> {
         match value {
             Value::Address(address) => *self = Some(address),
             Value::Off => *self = None,
-            Value::Number(_) | Value::Duration(_) | Value::Choice(_) => {}
+            Value::Number(_) | Value::Duration(_) | Value::Choice(_) | Value::List(_) => {}
         }
     }
 }
@@ -408,7 +442,7 @@ mod tests {
                 (SIZE, Value::Number(number)),
                 (TIME, Value::Duration(Duration::from_millis(number))),
             ] {
-                prop_assert_eq!(kind.parse(&kind.text(value)), Ok(value));
+                prop_assert_eq!(kind.parse(&kind.text(&value)), Ok(value));
             }
         }
 

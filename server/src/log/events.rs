@@ -27,6 +27,10 @@ pub(crate) enum Kind {
     Connected,
     Declined,
     HandshakeRefused,
+    ProxyRefused,
+    ForwardingRefused,
+    OriginRefused,
+    UnknownProxy,
     HandshakeFailed,
     Requested,
     RequestRefused,
@@ -79,6 +83,7 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
             ("address", "where it listens, the port that it got included"),
             ("version", "of the server"),
             ("publishers", "who may publish"),
+            ("origins", "which web pages may connect"),
         ],
     },
     Event {
@@ -118,6 +123,41 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
             PEER,
             ("status", "HTTP status of the answer"),
             ("reason", "what is wrong with the request"),
+        ],
+    },
+    Event {
+        name: "proxy header refused",
+        level: Level::WARN,
+        limited: true,
+        help: "a trusted proxy's connection does not begin with a PROXY protocol header, and was closed",
+        fields: &[PEER, ("reason", "what is wrong with it")],
+    },
+    Event {
+        name: "forwarding refused",
+        level: Level::WARN,
+        limited: true,
+        help: "a trusted proxy's request does not say as it should who made it",
+        fields: &[
+            ("peer", "the proxy's address and port"),
+            ("reason", "what is wrong with the header field"),
+        ],
+    },
+    Event {
+        name: "origin refused",
+        level: Level::WARN,
+        limited: true,
+        help: "a web page that is not in the list `origins`",
+        fields: &[PEER, ("origin", "the page's origin, as its browser says")],
+    },
+    Event {
+        name: "unknown proxy",
+        level: Level::WARN,
+        limited: true,
+        help: "a request from a loopback address, and with the header fields of a proxy that is not \
+               configured, may not publish; said once for each thread",
+        fields: &[
+            ("peer", "the proxy's address and port"),
+            ("remedy", "which settings to look at"),
         ],
     },
     Event {

@@ -16,7 +16,7 @@ use std::{
 
 use campanile_core::{
     conn::OpeningError,
-    hub,
+    hub::{self, Origins, TurnedAway},
     server::{Counters, Fact, Publishers},
 };
 use tracing::{debug, error, info, level_filters::LevelFilter, warn};
@@ -211,12 +211,13 @@ impl Log {
     }
 
     /// The server is ready.
-    pub(crate) fn listening(&self, address: SocketAddr, publishers: Publishers) {
+    pub(crate) fn listening(&self, address: SocketAddr, publishers: Publishers, origins: &Origins) {
         if self.admits(Kind::Listening) {
             info!(
                 %address,
                 version = env!("CARGO_PKG_VERSION"),
                 publishers = publishers.to_string(),
+                origins = in_words(origins),
                 "listening"
             );
         }
@@ -244,9 +245,7 @@ impl Log {
         }
         match fact {
             Fact::Session(fact) => record_session(fact),
-            Fact::TurnedAway { peer, reason } => {
-                warn!(%peer, reason = reason.to_string(), "connection declined");
-            }
+            Fact::TurnedAway { peer, reason } => declined(*peer, *reason),
             Fact::AcceptFailed { error } => {
                 error!(reason = error.to_string(), "cannot accept connections");
             }
@@ -311,7 +310,15 @@ fn kind_of(fact: &Fact<'_>) -> Option<Kind> {
                 error: OpeningError::BadRequest(_),
                 ..
             } => Kind::HandshakeRefused,
+            Of::HandshakeFailed {
+                error: OpeningError::Proxy(_),
+                ..
+            } => Kind::ProxyRefused,
             Of::HandshakeFailed { .. } => Kind::HandshakeFailed,
+            Of::TurnedAway { .. } => Kind::Declined,
+            Of::OriginRefused { .. } => Kind::OriginRefused,
+            Of::ForwardingRefused { .. } => Kind::ForwardingRefused,
+            Of::UnknownProxy { .. } => Kind::UnknownProxy,
             Of::Requested { status: ..400, .. } => Kind::Requested,
             Of::Requested { .. } => Kind::RequestRefused,
             Of::Subscribed { .. } => Kind::Subscribed,
@@ -348,6 +355,21 @@ fn record_session(fact: &hub::Fact<'_>) {
             status = bad.status(),
             reason = first_sentence(&bad.to_string()),
             "handshake refused"
+        ),
+        Fact::HandshakeFailed {
+            peer,
+            error: OpeningError::Proxy(why),
+        } => warn!(%peer, reason = why.to_string(), "proxy header refused"),
+        Fact::TurnedAway { peer, reason } => declined(*peer, *reason),
+        Fact::OriginRefused { peer, origin } => warn!(%peer, origin = *origin, "origin refused"),
+        Fact::ForwardingRefused { peer, reason } => {
+            warn!(%peer, reason = reason.to_string(), "forwarding refused");
+        }
+        Fact::UnknownProxy { peer } => warn!(
+            %peer,
+            remedy = "name the proxy in proxy.trusted, and say in proxy.headers or proxy.protocol how it \
+                      names its clients",
+            "unknown proxy"
         ),
         Fact::HandshakeFailed { peer, error } => {
             debug!(%peer, reason = error.to_string(), "handshake failed");
@@ -419,6 +441,17 @@ fn record_session(fact: &hub::Fact<'_>) {
         ),
         _ => {}
     }
+}
+
+fn declined(peer: SocketAddr, reason: TurnedAway) {
+    warn!(%peer, reason = reason.to_string(), "connection declined");
+}
+
+fn in_words(origins: &Origins) -> String {
+    if origins.is_empty() {
+        return "any, without the right to publish (none are configured)".to_owned();
+    }
+    origins.iter().collect::<Vec<_>>().join(" ")
 }
 
 /// The rest of a refusal is advice, which the peer was given and the log has no room for.

@@ -11,8 +11,9 @@ use std::{
 use campanile_core::{
     conn::{CloseCause, Violation},
     handshake::BadRequest,
-    hub::{TurnedAway, Version},
+    hub::Version,
     notify::{ErrorCode, Limits, Notification, Position, Refusal},
+    proxy::{BadForwarding, InvalidHeader},
 };
 use serde_json::Value;
 use tracing::subscriber::with_default;
@@ -64,7 +65,7 @@ fn everything(log: &Log) {
     let notification =
         Notification::parse(notification, &Limits::default()).expect("a notification");
     let error = io::Error::other("a \"reason\"");
-    log.listening(peer, Publishers::Loopback);
+    log.listening(peer, Publishers::Loopback, &Origins::default());
     log.admin_listening(peer);
     log.no_admin("a reason");
     for fact in [
@@ -81,6 +82,19 @@ fn everything(log: &Log) {
             peer,
             error: OpeningError::TimedOut,
         },
+        &F::HandshakeFailed {
+            peer,
+            error: OpeningError::Proxy(InvalidHeader::Missing),
+        },
+        &F::OriginRefused {
+            peer,
+            origin: "http://\u{1b}[31m",
+        },
+        &F::ForwardingRefused {
+            peer,
+            reason: BadForwarding::Malformed,
+        },
+        &F::UnknownProxy { peer },
         &F::Requested {
             connection: 1,
             peer,

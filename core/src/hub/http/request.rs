@@ -151,7 +151,8 @@ fn asks(
     let framing = framing(version, fields)?;
     let endpoint = endpoint.ok_or(Fault::NoSuchPath)?;
     // Methods are case-sensitive (RFC 9110, section 9.1).
-    let is_question = method == "OPTIONS" && fields.all("Access-Control-Request-Method").next().is_some();
+    let is_question =
+        method == "OPTIONS" && fields.all("Access-Control-Request-Method").next().is_some();
     if is_question && endpoint == Endpoint::Notifications {
         match visit {
             // The Fetch standard's CORS-preflight request.

@@ -77,9 +77,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 self.respond(index, &request, closed.status, bytes, manner, now);
             }
             (Asks::Publish { .. }, None) if !may_publish => {
-                if visit.as_ref().is_ok_and(|visitor| visitor.is_doubtful) {
-                    let peer = manner.peer.get();
-                    self.observe(&Fact::UnknownProxy { peer });
+                if let Ok(visitor) = &visit {
+                    self.warn(visitor);
                 }
                 let refusal = Refusal::new(ErrorCode::Forbidden);
                 self.observe_refusal(index, &refusal);
@@ -338,7 +337,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 /// What a page is told that may publish, for ten minutes, as long as some browsers keep it at most.
 const PREFLIGHT: [(&str, &str); 3] = [
     ("Access-Control-Allow-Methods", "POST"),
-    ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+    (
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type",
+    ),
     ("Access-Control-Max-Age", "600"),
 ];
 

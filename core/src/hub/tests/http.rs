@@ -24,14 +24,14 @@ const TICK: u64 = 300;
 
 /// A response, naively parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Response {
-    status: u16,
-    head: String,
-    body: String,
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: String,
 }
 
 impl Response {
-    fn has(&self, field: &str) -> bool {
+    pub(super) fn has(&self, field: &str) -> bool {
         self.head
             .lines()
             .any(|line| line.eq_ignore_ascii_case(field))
@@ -69,7 +69,7 @@ impl Response {
 }
 
 /// All the responses in what a client was sent; those to HEAD have no body.
-fn responses(mut bytes: &[u8], heads_only: bool) -> Vec<Response> {
+pub(super) fn responses(mut bytes: &[u8], heads_only: bool) -> Vec<Response> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
@@ -102,7 +102,7 @@ fn post(body: &str) -> String {
 }
 
 /// The same with other header fields than those that say what the body is.
-fn post_with(fields: &str, body: &str) -> String {
+pub(super) fn post_with(fields: &str, body: &str) -> String {
     format!("POST /notifications HTTP/1.1\r\nHost: h\r\n{fields}\r\n{body}")
 }
 

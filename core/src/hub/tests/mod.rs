@@ -11,6 +11,7 @@ mod sessions;
 mod simulation;
 mod slowness;
 mod splitting;
+mod visitors;
 mod world;
 
 use alloc::vec::Vec;

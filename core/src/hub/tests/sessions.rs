@@ -243,7 +243,7 @@ fn other_rates_are_in_force_for_open_sessions_too_and_their_burst_is_whole_again
     world.hubs[0].reconfigure(&options);
     world.hubs[0].reconfigure(&Options {
         messages: Rate::per_second(5),
-        ..options
+        ..options.clone()
     });
     for _ in 0..6 {
         world.text(peer, PING);

@@ -607,6 +607,10 @@ impl Simulation {
                 | Seen::Refused(..)
                 | Seen::SlowConsumer(_)
                 | Seen::Requested(..)
+                | Seen::OriginRefused(_)
+                | Seen::ForwardingRefused(_)
+                | Seen::TurnedAway(_)
+                | Seen::UnknownProxy(_)
                 | Seen::Disconnected(..) => 0,
             });
             let dropped: usize = dropped.sum();

@@ -29,6 +29,10 @@ type Watch = Box<dyn FnMut(&Fact<'_>)>;
 pub(super) enum Seen {
     Connected(u64, Version),
     HandshakeFailed(String),
+    OriginRefused(String),
+    ForwardingRefused(SocketAddr),
+    TurnedAway(SocketAddr),
+    UnknownProxy(SocketAddr),
     Published { position: Position, recipients: u64 },
     Requested(u64, String, u16),
     Refused(u64, Refusal),
@@ -165,9 +169,14 @@ impl World {
 
     /// A connection whose client has said nothing yet.
     pub(super) fn connect(&mut self, hub: usize, rights: Rights) -> usize {
+        self.connect_from(hub, address(), rights)
+    }
+
+    /// The same from another address.
+    pub(super) fn connect_from(&mut self, hub: usize, from: SocketAddr, rights: Rights) -> usize {
         let number = self.peers.len() as u64;
         let id = self.hubs[hub]
-            .accept(number, address(), rights, self.now)
+            .accept(number, from, rights, self.now)
             .expect("there is room");
         self.add(hub, id, Version::Classic)
     }
@@ -639,6 +648,10 @@ fn note(seen: &mut Vec<Seen>, fact: &Fact<'_>) {
             notifications,
         } => Seen::Dropped(*connection, *notifications),
         Fact::Disconnected { connection, cause } => Seen::Disconnected(*connection, cause.code()),
+        Fact::OriginRefused { origin, .. } => Seen::OriginRefused(String::from(*origin)),
+        Fact::ForwardingRefused { peer, .. } => Seen::ForwardingRefused(*peer),
+        Fact::TurnedAway { peer, .. } => Seen::TurnedAway(*peer),
+        Fact::UnknownProxy { peer } => Seen::UnknownProxy(*peer),
         Fact::Subscribed { .. } | Fact::Violated { .. } => return,
     });
 }

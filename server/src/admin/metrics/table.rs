@@ -48,7 +48,8 @@ pub(super) static METRICS: &[Metric] = &[
                 }),
                 (
                     "declined",
-                    "a limit on connections, or the server was on its way out",
+                    "a limit on connections, an origin, what a proxy said of its client, or the server \
+                     was on its way out",
                     |it| it.count("handshakes_declined"),
                 ),
                 ("timed_out", "the request was not complete in time", |it| {
@@ -57,8 +58,25 @@ pub(super) static METRICS: &[Metric] = &[
                 ("lost", "the connection ended first", |it| {
                     it.count("handshakes_lost")
                 }),
+                (
+                    "proxy_header",
+                    "a trusted proxy did not send a PROXY protocol header",
+                    |it| it.count("proxy_headers_refused"),
+                ),
             ],
         ),
+    },
+    Metric {
+        name: "campanile_origins_refused",
+        unit: None,
+        help: "Requests of web pages whose origins are not in the list",
+        kind: Kind::Counter(|it| it.count("origins_refused")),
+    },
+    Metric {
+        name: "campanile_forwarding_refused",
+        unit: None,
+        help: "Requests of trusted proxies that do not say as they should who made them",
+        kind: Kind::Counter(|it| it.count("forwarding_refused")),
     },
     Metric {
         name: "campanile_http_requests",
