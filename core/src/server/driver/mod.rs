@@ -3,13 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use alloc::{boxed::Box, collections::VecDeque, vec, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec, vec::Vec};
 use core::{fmt, net::SocketAddr};
 
 use super::Options;
 use crate::{
     Instant,
-    hub::{Admission, Fact, HashKey, Hub, Rights, Sequence, SessionId, TurnedAway},
+    hub::{Admission, Fact, HashKey, Hub, Place, Rights, Sequence, SessionId, TurnedAway},
 };
 
 /// How many chunks are offered to a transport at once: enough that a burst costs few system calls, few
@@ -68,7 +68,8 @@ pub enum Interest {
 ///    waiting, as long as it [has more](Self::has_more) to do.
 ///
 /// The server of `campanile-smol` does the same for several threads; this one is for others' runtimes.
-/// How fast everybody may be read is one read a turn, so nobody keeps the others waiting.
+/// How fast everybody may be read is one read a turn, so nobody keeps the others waiting. Clients that
+/// proxies name are not limited by their own addresses here.
 pub struct Driver<T> {
     hub: Hub<Watch>,
     sequence: Sequence,
@@ -87,9 +88,8 @@ type Watch = Box<dyn FnMut(&Fact<'_>) + Send>;
 struct Peer<T> {
     id: SessionId,
     transport: T,
-    address: SocketAddr,
-    /// Whether it counts as a connection.
-    admitted: bool,
+    /// As a connection that counts, if it does.
+    place: Option<Place>,
     /// Whether it is on the list of those who may have something to be read.
     queued: bool,
     /// Whether its end was read.
@@ -117,10 +117,12 @@ impl<T: Transport> Driver<T> {
     ) -> Self {
         let sequence = Sequence::new(epoch);
         let watch: Watch = Box::new(watch);
+        let mut admission = Admission::new(options.admission, key);
+        admission.set_policy(Arc::clone(&options.hub.policy));
         Self {
             hub: Hub::new(&options.hub, key, sequence.position(), watch),
             sequence,
-            admission: Admission::new(options.admission, key),
+            admission,
             options,
             peers: Vec::new(),
             ready: VecDeque::new(),
@@ -138,13 +140,13 @@ impl<T: Transport> Driver<T> {
     /// Takes in a connection from `address`, or has it told why there is no room for it. `None` if even
     /// that would be too much: it is closed at once.
     pub fn join(&mut self, transport: T, address: SocketAddr, now: Instant) -> Option<SessionId> {
-        let turned_away = self.admission.enter(address.ip()).err();
-        let admitted = turned_away.is_none();
+        let entered = self.admission.enter(address.ip());
+        let place = entered.ok();
         self.accepted = self.accepted.saturating_add(1); // what a log would call it
-        let id = self.enter(address, turned_away, now);
+        let id = self.enter(address, entered.err(), now);
         let Some(id) = id else {
-            if admitted {
-                self.admission.leave(address.ip());
+            if let Some(place) = place {
+                self.admission.leave(place);
             }
             return None;
         };
@@ -156,8 +158,7 @@ impl<T: Transport> Driver<T> {
             *slot = Some(Peer {
                 id,
                 transport,
-                address,
-                admitted,
+                place,
                 // Most requests have come with the connection.
                 queued: true,
                 ended: false,
@@ -314,13 +315,12 @@ impl<T: Transport> Driver<T> {
         };
         let is_behind = !peer.write(hub);
         if hub.is_over(id) {
-            let (address, admitted) = (peer.address, peer.admitted);
+            let place = peer.place;
             *slot = None;
             hub.leave(id);
-            if admitted {
-                self.admission.leave(address.ip());
-            } else {
-                self.admission.declined_goes();
+            match place {
+                Some(place) => self.admission.leave(place),
+                None => self.admission.declined_goes(),
             }
             return;
         }
