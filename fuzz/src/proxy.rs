@@ -179,7 +179,7 @@ fn addresses(lines: &[&[u8]]) -> Result<Option<SocketAddr>, BadForwarding> {
     let nodes = nodes.ok_or(BadForwarding::Malformed)?;
     let trusted = |node: &&Option<SocketAddr>| node.is_some_and(|node| is_trusted(node.ip()));
     let client = nodes.iter().rev().find(|node| !trusted(node));
-    match client.or(nodes.first()) {
+    match client.or_else(|| nodes.first()) {
         None => Ok(None),
         Some(None) => Err(BadForwarding::NoAddress),
         Some(client) => Ok(*client),

@@ -88,20 +88,29 @@ impl Origins {
         if self.is_empty() {
             return Standing::Guest;
         }
+        let mut standing = Standing::Stranger;
         let patterns = self
-            .0
             .iter()
             .filter_map(|text| OriginPattern::parse(text).ok());
-        let allowed = patterns.filter(|pattern| pattern.allows(origin));
-        allowed.fold(Standing::Stranger, |standing, pattern| match pattern {
-            OriginPattern::Any if standing != Standing::Listed => Standing::Guest,
-            _ => Standing::Listed,
-        })
+        for pattern in patterns.filter(|pattern| pattern.allows(origin)) {
+            if pattern != OriginPattern::Any {
+                return Standing::Listed;
+            }
+            standing = Standing::Guest;
+        }
+        standing
     }
 }
 
 /// The fields that proxies leave: where there is one, the peer is not the client.
-const TRACES: [&str; 3] = ["Forwarded", "X-Forwarded-For", "Via"];
+const TRACES: [&str; 6] = [
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+    "Via",
+];
 
 /// Who asks for something, as the transport and the head of the request have it.
 #[derive(Clone, Debug)]

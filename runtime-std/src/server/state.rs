@@ -96,7 +96,7 @@ impl<'o> State<'o> {
     }
 
     /// A connection is over.
-    pub(super) fn dismiss(&mut self, peer: &Peer) {
+    pub(super) fn dismiss(&self, peer: &Peer) {
         let mut admission = self.admission();
         match peer.entered {
             Ok(place) => admission.leave(place),

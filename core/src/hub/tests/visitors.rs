@@ -212,6 +212,7 @@ fn traces_of_a_proxy_that_is_not_configured_cost_the_right_to_publish_and_are_wa
         "X-Forwarded-For: 192.0.2.1",
         "Forwarded: for=x",
         "Via: 1.1 x",
+        "X-Real-IP: 192.0.2.1",
     ] {
         let fields = format!("{trace}\r\n");
         assert!(
@@ -416,10 +417,7 @@ fn clients_behind_a_proxy_are_counted_by_their_own_addresses_until_they_leave() 
         assert_eq!(status, 101);
         assert_eq!(open(&mut world, "127.0.0.3").1, 101);
         assert_eq!(open(&mut world, "127.0.0.2").1, 429);
-        let declined = |seen: &Seen| match seen {
-            Seen::TurnedAway(peer) => peer.ip().to_string() == "127.0.0.2",
-            _ => false,
-        };
+        let declined = |seen: &Seen| matches!(seen, Seen::TurnedAway(peer) if peer.ip().to_string() == "127.0.0.2");
         assert_eq!(
             world
                 .seen
