@@ -51,6 +51,9 @@ impl Kind {
     }
 }
 
+/// What is done with it.
+type Part = fn(Kind);
+
 const BY_HEADER: [&str; 2] = ["--proxy-headers", "x-forwarded-for"];
 const BY_PROTOCOL: [&str; 2] = ["--proxy-protocol", "on"];
 
@@ -103,7 +106,7 @@ fn main() -> ExitCode {
                 kind.name
             ));
         }
-        let parts: [(&str, fn(Kind)); 2] = [
+        let parts: [(&str, Part); 2] = [
             ("clients_are_seen_as_who_they_are", clients_are_seen),
             ("a_server_that_ends_hands_its_clients_over", one_ends),
         ];
@@ -387,7 +390,10 @@ fn one_ends(kind: Kind) {
                     moved += 1;
                     break;
                 }
-                other => panic!("{other:?}"),
+                other @ (Received::Binary(_)
+                | Received::Pong(_)
+                | Received::CloseWithoutCode
+                | Received::End) => panic!("{other:?}"),
             }
         }
     }
