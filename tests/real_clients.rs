@@ -92,6 +92,11 @@ fn clients() -> Vec<Client> {
             [tools::chromium(), tools::node_with("playwright-core")],
             a_web_page_cannot_publish_by_http,
         ),
+        client(
+            "a_listed_web_page_publishes_by_http_where_it_has_asked_first",
+            [tools::chromium(), tools::node_with("playwright-core")],
+            a_listed_web_page_publishes_by_http_where_it_has_asked_first,
+        ),
         client("node_ws_subscribes", node_ws(), node_ws_subscribes),
         client("node_ws_publishes", node_ws(), node_ws_publishes),
         client(
@@ -242,6 +247,32 @@ fn a_web_page_cannot_publish_by_http([chromium, node]: [PathBuf; 2]) {
     subscriber.expect_text(PECULIAR);
     let heard = format!("message {}", hex(PECULIAR.as_bytes()));
     assert_eq!(page.next_line(), heard);
+    page.finish();
+}
+
+/// Only the way in which its browser asks the server before is open to it.
+fn a_listed_web_page_publishes_by_http_where_it_has_asked_first([chromium, node]: [PathBuf; 2]) {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let port = free.expect("a free port").port().to_string();
+    let daemon = Daemon::with(&["--origins", &format!("http://127.0.0.1:{port}")]);
+    let mut subscriber = quick_start_subscriber(&daemon);
+    let subscription = temporary_file("listed-subscription", SUBSCRIPTION);
+    let message = temporary_file("listed-message", PLAIN);
+    let mut command = node_command(&node, "browser.cjs");
+    command.env("PAGE_PORT", port);
+    command.arg(&chromium).arg(daemon.url()).arg(subscription);
+    command.arg(notifications(&daemon)).arg(message);
+    let mut page = Program::start(&mut command);
+    let lines: Vec<_> = (0..3).map(|_| page.next_line()).collect();
+    let tried = lines.iter().find_map(|line| line.strip_prefix("tried "));
+    assert_eq!(tried, Some("opaque opaque cors sent"), "{lines:?}");
+    let heard = format!("message {}", hex(PLAIN.as_bytes()));
+    assert!(lines.contains(&heard), "{lines:?}");
+    daemon.wait_for_logs("request=\"POST /notifications\" status=415", 4);
+    // Once.
+    subscriber.expect_text(PLAIN);
+    daemon.publish(PECULIAR);
+    subscriber.expect_text(PECULIAR);
     page.finish();
 }
 

@@ -7,6 +7,7 @@
 // The lines are `ready`, `message HEX` (the text of a message, UTF-8 in hexadecimal digits) and
 // `closed CODE`, and first `tried` with what the page saw of each way. It leaves when its standard
 // input ends.
+// The page is at $PAGE_PORT of 127.0.0.1, by default a free one, which is its origin.
 // It finds playwright-core by NODE_PATH, as ws-client.cjs does ws.
 "use strict";
 
@@ -55,7 +56,7 @@ async function main([executablePath, server, file, notifications, message]) {
     response.setHeader("Content-Type", "text/html; charset=utf-8");
     response.end(page);
   });
-  await new Promise((listening) => pages.listen(0, "127.0.0.1", listening));
+  await new Promise((listening) => pages.listen(Number(process.env.PAGE_PORT ?? 0), "127.0.0.1", listening));
 
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   const tab = await browser.newPage();

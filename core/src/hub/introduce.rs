@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Instant,
     conn::OpeningError,
+    handshake::LINGER_TIME,
     proxy::{self, Addresses, Parsed},
 };
 
@@ -43,7 +44,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         match parsed {
             Ok(Parsed::Done { header, consumed }) => {
                 if let Some(Addresses { source, .. }) = header.addresses {
-                    self.name(index, source);
+                    self.name(index, source, now);
                 }
                 consumed.saturating_sub(before)
             }
@@ -58,7 +59,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
     }
 
     /// The connection of a session is that of this client.
-    fn name(&mut self, index: u32, client: SocketAddr) {
+    fn name(&mut self, index: u32, client: SocketAddr, now: Instant) {
         let Some(session) = self.session_mut(index) else {
             return;
         };
@@ -73,6 +74,8 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             session.is_counted = entered.is_ok();
             if let (Err(reason), Stage::Opening(door)) = (entered, &mut session.stage) {
                 door.closed = Some(reason.refusal());
+                // Nobody holds a place by not asking, who has none.
+                door.opening.set_deadline(now.after(LINGER_TIME));
             }
         }
         if let Err(reason) = entered {

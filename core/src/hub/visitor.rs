@@ -227,7 +227,14 @@ impl Policy {
             visitor.is_doubtful = rights.publish;
             visitor.rights.publish = false;
         }
-        if let Some(origin) = fields.all("Origin").next() {
+        let mut origins = fields.all("Origin");
+        if let Some(origin) = origins.next() {
+            // Several are no origin at all.
+            let origin = if origins.next().is_none() {
+                origin
+            } else {
+                b""
+            };
             let origin = core::str::from_utf8(origin).unwrap_or_default();
             let standing = self.origins.standing(origin);
             if standing == Standing::Stranger {

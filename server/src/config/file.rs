@@ -12,7 +12,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Given, Origin, Problems, SETTINGS, closest, refuse, table::SECTIONS};
+use super::{Given, Origin, Problems, SETTINGS, closest, refuse, table::SECTIONS, value::Kind};
 
 /// The largest file that is read, in bytes: a hundred times what all settings with their comments
 /// take. What is larger is something else, perhaps without an end.
@@ -136,9 +136,13 @@ impl Reader<'_> {
                 self.given.push((at, value_of_kind, origin));
             }
             None => {
-                let shown = show(value, self.text);
-                let reason = refuse(&format!("`{}`", setting.key), &shown, setting);
-                self.complain(value.span(), &reason);
+                let (wrong, place) = match wrong_item(setting.kind, value) {
+                    Some(item) => (item, "an item of "),
+                    None => (value, ""),
+                };
+                let shown = show(wrong, self.text);
+                let reason = refuse(&format!("{place}`{}`", setting.key), &shown, setting);
+                self.complain(wrong.span(), &reason);
             }
         }
     }
@@ -163,20 +167,32 @@ impl Reader<'_> {
     }
 }
 
+/// The first item of a list that may not be in it.
+fn wrong_item<'v, 't>(
+    kind: Kind,
+    value: &'v Spanned<DeValue<'t>>,
+) -> Option<&'v Spanned<DeValue<'t>>> {
+    let is_list = matches!(kind, Kind::List(_));
+    let items = value.get_ref().as_array().filter(|_| is_list)?;
+    items.iter().find(|item| {
+        let text = item.get_ref().as_str();
+        text.is_none_or(|text| kind.list([text].into_iter()).is_none())
+    })
+}
+
 /// A value as it stands in the file, or what it is where that is no single line.
 fn show(value: &Spanned<DeValue<'_>>, text: &str) -> String {
     /// Longer ones are not shown.
     const SHOWN: usize = 80;
     match value.get_ref() {
         DeValue::Table(_) => "a table".to_owned(),
-        DeValue::Array(_)
-        | DeValue::String(_)
+        DeValue::Array(_) => "an array".to_owned(),
+        DeValue::String(_)
         | DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Boolean(_)
         | DeValue::Datetime(_) => match text.get(value.span()) {
             Some(raw) if raw.len() <= SHOWN && !raw.contains(char::is_control) => raw.to_owned(),
-            _ if value.get_ref().is_array() => "an array".to_owned(),
             _ => format!("a {} like that", value.get_ref().type_str()),
         },
     }
@@ -266,6 +282,21 @@ mod tests {
                 "c.toml:3:25: `limits.handshake_time` cannot be 1.5; allowed is a duration from 1ms to 1h, such \
                  as \"10s\"; a plain number is in seconds",
                 "c.toml:4:17: `limits.values` cannot be an array; allowed is a whole number from 0 to 4294967295",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_item_of_a_list_that_is_wrong_is_named() {
+        let (given, problems) = read_text("origins = []\nproxy.trusted = ['10.0.0.0/8', '::1']\n");
+        assert_eq!((given.len(), problems), (2, Problems::new()));
+        assert_problems(
+            "admin.hosts = [\n  \"a.b\", 'a:1']\nproxy.trusted = [3]\n",
+            &[
+                "c.toml:2:10: an item of `admin.hosts` cannot be 'a:1'; allowed is a list of host names without a \
+                 port, such as \"metrics.example.com\"",
+                "c.toml:3:18: an item of `proxy.trusted` cannot be 3; allowed is a list of IP addresses and \
+                 networks, such as \"10.0.0.0/8\" or \"::1\"; bits behind the prefix are zero",
             ],
         );
     }

@@ -441,6 +441,32 @@ fn clients_behind_a_proxy_are_counted_by_their_own_addresses_until_they_leave() 
 }
 
 #[test]
+fn a_client_too_many_holds_no_connection_by_not_asking() {
+    let mut world = World::new(1, &proxies(true, None));
+    let _book = narrow(&mut world);
+    let silent = |world: &mut World| {
+        let peer = world.connect_from(0, PROXY.parse().unwrap(), PUBLISHER);
+        world.say_raw(peer, b"PROXY TCP4 192.0.2.1 127.0.0.1 1 2\r\n");
+        world.quiesce();
+        peer
+    };
+    let peers = [silent(&mut world), silent(&mut world)];
+    world.wait(1_500);
+    assert_eq!(peers.map(|peer| world.peers[peer].gone), [false, true]);
+}
+
+#[test]
+fn several_origins_are_none() {
+    let options = origins(&["https://app.example.com"]);
+    let one = "Origin: https://app.example.com\r\n";
+    let two = [one, "Origin: https://evil.example\r\n"].concat();
+    for (fields, status) in [(one, 200), (&two, 403)] {
+        let (answers, _) = says(&options, PROXY, post(fields).as_bytes());
+        assert_eq!(answers[0].status, status);
+    }
+}
+
+#[test]
 fn requests_of_many_clients_on_one_connection_are_judged_one_by_one() {
     let options = options(|policy| {
         policy.proxies.field = Some(Field::XForwardedFor);
