@@ -204,11 +204,11 @@ fn node(item: &[u8]) -> Option<Option<SocketAddr>> {
         Some((address, port)) if !text.ends_with(']') => (address, port),
         _ => (text, "0"),
     };
-    if !address.starts_with('[') && is_made_up(address) {
-        return (!address.contains(':')).then_some(None);
-    }
     let obfuscated = port.starts_with('_') && is_made_up(port);
     let port = if obfuscated { 0 } else { number(port)? };
+    if is_made_up(address) {
+        return Some(None);
+    }
     let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
     let ip = match bare {
         Some(address) => IpAddr::V6(address.parse().ok()?),

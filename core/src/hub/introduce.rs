@@ -36,20 +36,17 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let before = begun.len();
         let room = proxy::MAX_HEADER.saturating_sub(before);
         begun.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        let parsed = proxy::Header::parse(begun);
-        if parsed == Ok(Parsed::NeedMore) {
-            return bytes.len();
-        }
-        door.preamble = None;
-        match parsed {
+        match proxy::Header::parse(begun) {
+            Ok(Parsed::NeedMore) => bytes.len(),
             Ok(Parsed::Done { header, consumed }) => {
+                door.preamble = None;
                 if let Some(Addresses { source, .. }) = header.addresses {
                     self.name(index, source, now);
                 }
                 consumed.saturating_sub(before)
             }
-            Ok(Parsed::NeedMore) => bytes.len(),
             Err(why) => {
+                door.preamble = None;
                 door.opening.fail(OpeningError::Proxy(why));
                 self.in_turn(index, Answer::Eof, now);
                 self.refresh(index);

@@ -179,7 +179,7 @@ fn text<'t>(bytes: &'t [u8], buffer: &mut [u8; NODE]) -> Option<(usize, &'t [u8]
 
 /// A node (RFC 7239, section 6): an address, perhaps with a port, or something that is none.
 fn node(text: &[u8]) -> Option<Option<SocketAddr>> {
-    if text.eq_ignore_ascii_case(b"unknown") || is_obfuscated(text) {
+    if is_unknown(text) {
         return Some(None);
     }
     // An IPv6 address without brackets has no port.
@@ -190,15 +190,18 @@ fn node(text: &[u8]) -> Option<Option<SocketAddr>> {
         Some(inner) => {
             let end = inner.iter().position(|byte| *byte == b']')?;
             let (address, rest) = inner.split_at_checked(end)?;
-            (IpAddr::V6(address::v6(address)?), rest.strip_prefix(b"]")?)
+            let address = IpAddr::V6(address::v6(address)?);
+            (Some(address), rest.strip_prefix(b"]")?)
         }
         None => {
             let end = text.iter().position(|byte| *byte == b':')?;
-            let (address, rest) = text.split_at_checked(end)?;
-            if address.eq_ignore_ascii_case(b"unknown") || is_obfuscated(address) {
-                return Some(None);
-            }
-            (IpAddr::V4(address::v4(address)?), rest)
+            let (name, rest) = text.split_at_checked(end)?;
+            let address = if is_unknown(name) {
+                None
+            } else {
+                Some(IpAddr::V4(address::v4(name)?))
+            };
+            (address, rest)
         }
     };
     let port = match rest.strip_prefix(b":") {
@@ -207,7 +210,12 @@ fn node(text: &[u8]) -> Option<Option<SocketAddr>> {
         Some(port) if is_obfuscated(port) => 0,
         Some(port) => address::port(port)?,
     };
-    Some(Some(SocketAddr::new(address, port)))
+    Some(address.map(|address| SocketAddr::new(address, port)))
+}
+
+/// Whether this stands for an address that is not told.
+fn is_unknown(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"unknown") || is_obfuscated(name)
 }
 
 /// An identifier that a proxy has made up (section 6.3).
