@@ -42,6 +42,10 @@ fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Completions { shell }) => print(&cli::completions(shell)),
+        Some(Command::Manual { command }) => match cli::manual(command.as_deref()) {
+            Ok(page) => print(&page),
+            Err(reason) => refuse(&[reason]),
+        },
         Some(Command::Subscribe(arguments)) => client::subscribe(&arguments),
         Some(Command::Publish(arguments)) => client::publish(&arguments),
     }
@@ -91,7 +95,7 @@ fn print(text: &[u8]) -> ExitCode {
     match out.write_all(text).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("cannot write the script: {error}"));
+            complain(&format!("cannot write to standard output: {error}"));
             ExitCode::FAILURE
         }
     }

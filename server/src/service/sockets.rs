@@ -6,13 +6,11 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use listenfd::ListenFd;
-use rustix::net::sockopt;
-
 use crate::{
     config::{Effective, Value},
     log::Log,
 };
+use listenfd::ListenFd;
 
 /// The name of the one for operators (`FileDescriptorName=`). Others are for clients.
 const ADMIN: &str = "admin";
@@ -90,11 +88,22 @@ fn take(passed: &mut ListenFd, at: usize) -> Result<Passed, String> {
         listener.and_then(|listener| listener.ok_or_else(|| io::ErrorKind::NotFound.into()));
     let listener = listener
         .map_err(|error| format!("{error}; give its ListenStream= an IP address and a port"))?;
-    if !sockopt::socket_acceptconn(&listener).is_ok_and(|listens| listens) {
+    if !listens(&listener) {
         return Err("it does not listen; set Accept=no, and no ListenDatagram=".to_owned());
     }
     let address = listener
         .local_addr()
         .map_err(|error| format!("its address is not known: {error}"))?;
     Ok(Passed { listener, address })
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn listens(socket: &TcpListener) -> bool {
+    rustix::net::sockopt::socket_acceptconn(socket).unwrap_or(false)
+}
+
+/// Apple's systems do not tell.
+#[cfg(target_vendor = "apple")]
+fn listens(_: &TcpListener) -> bool {
+    true
 }
