@@ -25,7 +25,7 @@ def wait_for(what, condition):
     while not (found := condition()):
         if time.monotonic() > end:
             sys.exit(f"not within {PATIENCE} s: {what}")
-        time.sleep(0.05)
+        time.sleep(0.2)
     return found
 
 
