@@ -62,6 +62,10 @@ pub(crate) enum Command {
     #[command(after_help = crate::client::PUBLISH_EXAMPLES)]
     Publish(crate::client::PublishArguments),
 
+    /// Ask whether a server is well, for container health checks and scripts
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(crate::health::HealthArguments),
+
     /// Print a script that completes this program's commands and options in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -170,6 +174,13 @@ Examples:
   source <(campanile completions bash)  in this session of bash
   campanile completions zsh >~/.zfunc/_campanile
   campanile completions fish >~/.config/fish/completions/campanile.fish";
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  campanile health                      does the server on this machine answer?
+  campanile health --ready [::1]:9000   does that one take clients?
+
+Exit codes: 0 yes; 1 no, or no answer within five seconds; 2 wrong arguments.";
 
 const MANUAL_EXAMPLES: &str = "\
 Examples:

@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod descriptors;
 mod explain;
+mod health;
 mod log;
 #[cfg(test)]
 mod page;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Completions { shell }) => print(&cli::completions(shell)),
+        Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Manual { command }) => match cli::manual(command.as_deref()) {
             Ok(page) => print(&page),
             Err(reason) => refuse(&[reason]),
