@@ -48,7 +48,7 @@ set -eu
 mount --make-rprivate /
 mount --bind "$1" "$1"
 mount -o remount,bind,ro "$1"
-exec strace -f -qq -o "$1.trace" -e trace=%file,ftruncate,fchmod,fchown -e signal=none \
+exec strace -f -qq -o "$1.trace" -e signal=none \
     chroot --userspec="$2:$2" "$1" campanile serve --config /etc/campanile/campanile.toml \
     --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0
 RUN
@@ -59,14 +59,14 @@ read -r -t 30 line <&"${SERVE[0]}" || fail "the server did not start: $(cat "$ro
 url=ws://127.0.0.1:${line#*ws://127.0.0.1:}
 url=${url%% *}
 campanile=$root/usr/bin/campanile
-"$campanile" subscribe "$url" --package p --page q --count 1 --timeout 30 >/dev/null &
+"$campanile" subscribe "$url" --package p --page q --count 1 --timeout 30 &>"$root.heard" &
 heard=$!
 for _ in {1..100}; do
     "$campanile" publish "$url" --package p --page q >/dev/null
     kill -0 "$heard" 2>/dev/null || break
     sleep 0.1
 done
-wait "$heard" || fail "nobody heard what was published"
+wait "$heard" || fail "nobody heard what was published: $(cat "$root.heard")"
 server=$(pgrep --full --parent "$serve_pid" 'campanile serve')
 [ "$(stat -c %u "/proc/$server")" = "$nobody" ] || fail "the server runs as somebody else"
 kill -HUP "$server"
@@ -79,6 +79,7 @@ grep -q 'openat(.*"/etc/campanile/campanile.toml", O_RDONLY' "$root.trace" || fa
 calls='creat|mk(dir|nod)(at)?|(sym|un)?link(at)?|rmdir|rename(at2?)?|f?(truncate|chmod|chown)(at)?|utime[a-z]*'
 writes="O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|\\b($calls)\\("
 if grep -E "$writes" "$root.trace" >&2; then fail "the server writes to files"; fi
+python3 "$(dirname "$0")/system_calls.py" "$root.trace" "$units/campanile.service"
 
 # Installed again, it keeps what somebody has changed.
 echo '# mine' >>"$conffile"
