@@ -60,9 +60,9 @@ impl Control {
         all
     }
 
-    /// Is done when every shard has made a turn that began after this was called, or has ended: while one
-    /// hangs, it waits. This costs each shard a letter, which stays in its box while it hangs; so wait for
-    /// one answer before asking again.
+    /// Is done when every shard has come round to its letters once more, or has ended: while one hangs, it
+    /// waits. This costs each shard a letter, which stays in its box while it hangs; so wait for one answer
+    /// before asking again.
     pub async fn turn(&self) {
         let (letter, answers) = channel::bounded(1);
         self.exchange.post_to_all(|| Letter::Turn(letter.clone()));

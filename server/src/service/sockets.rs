@@ -6,11 +6,12 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
+use listenfd::ListenFd;
+
 use crate::{
     config::{Effective, Value},
     log::Log,
 };
-use listenfd::ListenFd;
 
 /// The name of the one for operators (`FileDescriptorName=`). Others are for clients.
 const ADMIN: &str = "admin";
