@@ -1,9 +1,11 @@
 //! The daemon under a service manager: sockets that it is passed, and what it tells. The manager's part is
 //! played by the test, as systemd's manual has it (sd_listen_fds(3), sd_notify(3)).
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::{
     env, fs,
     fs::File,
+    io::{ErrorKind, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::{
         fd::OwnedFd,
@@ -13,6 +15,7 @@ use std::{
     path::PathBuf,
     process,
     process::{Command, Stdio},
+    thread,
 };
 
 use campanile_tests::{Daemon, PATIENCE, Program, Wire};
@@ -53,6 +56,46 @@ fn a_restart_refuses_nobody_and_who_comes_meanwhile_is_served_by_the_next_daemon
             waiting.expect_text(LAST);
         }
     }
+}
+
+#[test]
+fn of_who_keep_coming_during_restarts_nobody_is_refused() {
+    const RESTARTS: usize = 5;
+    let socket = socket();
+    let address = socket.local_addr().expect("an address");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|threads| {
+        let coming = threads.spawn(|| {
+            let (mut served, mut cut) = (0, 0);
+            while !is_over.load(Ordering::Relaxed) {
+                let mut stream = TcpStream::connect(address).expect("somebody listens");
+                stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+                let _ = stream.write_all(Wire::handshake(address).as_bytes());
+                let mut head = [0; 12];
+                match stream.read_exact(&mut head) {
+                    Ok(()) if head == *b"HTTP/1.1 101" => served += 1,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        panic!("who waits is not served")
+                    }
+                    // Who was accepted, and not yet heard, when the drain began.
+                    _ => cut += 1,
+                }
+            }
+            (served, cut)
+        });
+        let mut daemon = Daemon::passed(&socket, &[], &[]);
+        for _ in 0..RESTARTS {
+            daemon.wait_for_log("connected");
+            daemon.signal("TERM");
+            assert_eq!(daemon.wait_for_end(), Some(0));
+            daemon = Daemon::passed(&socket, &[], &[]);
+        }
+        daemon.wait_for_log("connected");
+        is_over.store(true, Ordering::Relaxed);
+        let (served, cut) = coming.join().expect("nobody is refused");
+        assert!(served > RESTARTS, "{served}");
+        assert!(cut <= RESTARTS, "{cut} of {served}");
+    });
 }
 
 #[test]
