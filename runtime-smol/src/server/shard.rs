@@ -196,7 +196,7 @@ impl Shard {
                 Letter::Connection(newcomer) => {
                     self.dismiss(newcomer.peer.ip(), newcomer.turned_away.is_none());
                 }
-                Letter::Settled(_) | Letter::Options(_) | Letter::Drain => {}
+                Letter::Settled(_) | Letter::Options(_) | Letter::Turn(_) | Letter::Drain => {}
             }
         }
     }
@@ -251,6 +251,7 @@ impl Shard {
                 self.hub.reconfigure(&options.hub);
                 self.options = Arc::unwrap_or_clone(options);
             }
+            Letter::Turn(letter) => drop(letter),
             Letter::Drain => {
                 let now = self.clock.now();
                 let window = self.options.drain_window;
