@@ -21,6 +21,8 @@ mod origins;
 mod proxies;
 mod publishing;
 mod runtimes;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod v1;
 mod verbs;
 

@@ -22,7 +22,7 @@ fn ask(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 #[track_caller]
-fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     ask(
         address,
         format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes(),

@@ -42,9 +42,15 @@ impl Program {
     /// Starts `command`, all three standard streams piped.
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
+        Self::start_with_input(command, Stdio::piped())
+    }
+
+    /// Starts `command` with a standard input of the caller's, the two others piped.
+    #[track_caller]
+    pub fn start_with_input(command: &mut Command, input: Stdio) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

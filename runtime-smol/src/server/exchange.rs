@@ -1,6 +1,9 @@
 //! Between the shards: connections on their way to one, and publications on their way to all.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::{
+    convert::Infallible,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+};
 use std::{
     net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex, PoisonError},
@@ -32,6 +35,8 @@ pub(super) enum Letter {
     Settled(Arc<Delivery>),
     /// Other options are in force.
     Options(Arc<Options>),
+    /// Drop this in the next turn: somebody waits for that.
+    Turn(Sender<Infallible>),
     /// Close everything.
     Drain,
 }

@@ -194,7 +194,7 @@ impl Shard {
             match letter {
                 Letter::Placed(delivery) => self.exchange.delivered(delivery, &[]),
                 Letter::Connection(newcomer) => self.dismiss(newcomer.entered.ok()),
-                Letter::Settled(_) | Letter::Options(_) | Letter::Drain => {}
+                Letter::Settled(_) | Letter::Options(_) | Letter::Turn(_) | Letter::Drain => {}
             }
         }
     }
@@ -249,6 +249,7 @@ impl Shard {
                 self.hub.reconfigure(&options.hub);
                 self.options = Arc::unwrap_or_clone(options);
             }
+            Letter::Turn(letter) => drop(letter),
             Letter::Drain => {
                 let now = self.clock.now();
                 let window = self.options.drain_window;

@@ -79,6 +79,7 @@ type Observer<'o> = &'o (dyn Fn(&Fact<'_>) + Send + Sync + 'o);
 /// Changes how a server serves, and tells what it does, meanwhile.
 pub struct Control<'s> {
     reconfigure: &'s dyn Fn(Options),
+    turn: &'s dyn Fn(),
     meter: Arc<Meter>,
 }
 
@@ -88,6 +89,11 @@ impl Control<'_> {
     /// connections that come later.
     pub fn reconfigure(&self, options: Options) {
         (self.reconfigure)(options);
+    }
+
+    /// Waits until the hub is free for a moment: while a thread hangs with it, that is for ever.
+    pub fn turn(&self) {
+        (self.turn)();
     }
 
     /// Where the server shows what it does and holds, but for the latencies.
@@ -131,7 +137,12 @@ pub fn serve(
         if let Ok(accepting) = &accepting {
             let meter = Arc::clone(&server.lock().meter);
             let reconfigure = &|options| server.lock().reconfigure(options);
-            attend(Control { reconfigure, meter });
+            let turn = &|| drop(server.lock());
+            attend(Control {
+                reconfigure,
+                turn,
+                meter,
+            });
             (server.observer)(&Fact::Draining);
             server.stop_accepting(local, accepting);
         }

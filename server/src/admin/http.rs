@@ -2,7 +2,8 @@
 //! connection, no bodies.
 //!
 //! Browsers are kept from fetching pages for strangers: there are no CORS headers, and the `Host` must
-//! be an address, `localhost` or a name that is configured. Whoever has a name point here (DNS rebinding) sends that name.
+//! be an address, `localhost` or a name that is configured. Whoever has a name point here (DNS
+//! rebinding) sends that name.
 
 use core::{net::IpAddr, str, time::Duration};
 use std::{
