@@ -67,8 +67,11 @@ impl Wire {
     #[track_caller]
     #[must_use]
     pub fn connect_from(local: Ipv4Addr, address: SocketAddr) -> Self {
-        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-        let connected = socket(AddressFamily::INET, SocketType::STREAM, None).and_then(|socket| {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+        // Not for the children of other tests.
+        let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None);
+        let connected = socket.and_then(|socket| {
             bind(&socket, &SocketAddr::from((local, 0)))?;
             connect(&socket, &address)?;
             Ok(socket)
