@@ -15,10 +15,16 @@ const OTHERS: &[&str] = &[
     "examples/cortex-m/README.md",
 ];
 
+/// Pages that are being written, and what links to them leads to. Once there is one, it must go from here.
+const TO_COME: &[&str] = &["docs/deployment.md"];
+
 /// Every relative link of every page leads to a file or folder, and with an anchor to a heading of a page.
 pub(crate) fn check() {
     let mut pages = pages();
     pages.extend(OTHERS.iter().map(|page| (*page).to_owned()));
+    for page in TO_COME {
+        assert!(!tools::checkout().join(page).exists(), "{page} has come");
+    }
     let mut checked = 0;
     let mut broken = Vec::new();
     for page in pages {
@@ -40,9 +46,20 @@ pub(crate) fn check() {
 fn follow(page: &Path, target: &str) -> Result<(), &'static str> {
     let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
     let folder = page.parent().unwrap_or(page);
-    let file: PathBuf = if path.is_empty() { page.into() } else { folder.join(path) };
+    let file: PathBuf = if path.is_empty() {
+        page.into()
+    } else {
+        folder.join(path)
+    };
     if !file.exists() {
-        return Err("there is no such file");
+        let is_to_come = TO_COME
+            .iter()
+            .any(|page| file == tools::checkout().join(page));
+        return if is_to_come {
+            Ok(())
+        } else {
+            Err("there is no such file")
+        };
     }
     if !anchor.is_empty() && !markdown::anchors(&read(&file)).contains(anchor) {
         return Err("there is no such heading");

@@ -13,7 +13,7 @@
 //! | `text terminal=NAME` | must come in that terminal next; with `ctrl-c`, that is pressed before |
 //! | `text terminal=NAME open=URL` | a browser opens it; the text must come on the page |
 //! | any kind with `file=NAME` | is that file from now on; PHP, JavaScript, Python and HTML have to be, and some later command must use them |
-//! | `toml` | is a valid configuration, as `campanile check` says; so are its values where there are only settings |
+//! | `toml` | is a valid configuration, as `campanile check` says, or with `invalid` none |
 //! | `json` | is strict JSON; messages of clients and of publishers are sent, and must be accepted, or refused with the code in `refused=CODE` |
 //! | `sh not-run=WHY` | is not run; the reasons are [`page::NOT_RUN`] |
 //! | `text` | is for the eye |
@@ -46,7 +46,10 @@ const SIZING: &str = "sizing";
 const ELSEWHERE: &[(&str, &str)] = &[
     ("docs/embedding.md", "its snippets are doctests"),
     ("docs/clients.md", "its snippet is a doctest"),
-    ("docs/benchmarks.md", "what it shows takes minutes, an idle machine and other hubs"),
+    (
+        "docs/benchmarks.md",
+        "what it shows takes minutes, an idle machine and other hubs",
+    ),
     ("docs/state-machine.md", "the drawing is made from the code"),
 ];
 
@@ -63,7 +66,10 @@ fn main() -> ExitCode {
     let obstacle = obstacle();
     let is_ignored = obstacle.is_some() && env::var("CI").as_deref() != Ok("true");
     let mut trials = vec![
-        trial("what_is_expected_is_what_is_accepted", expected::assert_sound),
+        trial(
+            "what_is_expected_is_what_is_accepted",
+            expected::assert_sound,
+        ),
         trial("every_link_leads_somewhere", links::check),
         trial("every_page_is_run", every_page_is_run),
     ];
@@ -116,10 +122,17 @@ fn pages_to_run() -> Vec<String> {
 /// The pages that are run elsewhere are there, and have something that is not run here.
 fn every_page_is_run() {
     for (page, reason) in ELSEWHERE {
-        assert!(has_blocks(page), "{page} is excepted, since {reason}, and has no blocks");
+        assert!(
+            has_blocks(page),
+            "{page} is excepted, since {reason}, and has no blocks"
+        );
     }
-    let harness = fs::read_to_string(tools::checkout().join("tests/src/lib.rs")).expect("it is ours");
-    for (page, _) in ELSEWHERE.iter().filter(|(_, reason)| reason.ends_with("doctests") || reason.ends_with("a doctest")) {
+    let harness =
+        fs::read_to_string(tools::checkout().join("tests/src/lib.rs")).expect("it is ours");
+    for (page, _) in ELSEWHERE
+        .iter()
+        .filter(|(_, reason)| reason.ends_with("doctests") || reason.ends_with("a doctest"))
+    {
         assert!(harness.contains(page), "{page} is not among the doctests");
     }
     assert!(!pages_to_run().is_empty());
@@ -157,9 +170,21 @@ fn obstacle() -> Option<String> {
 /// Starts `program` on a machine of its own, in which everything ends when it does.
 fn machine(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args([
+        "--user",
+        "--map-root-user",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]);
     // Each client in these tests has a descriptor.
-    command.args(["sh", "-c", "ulimit -n $(ulimit -Hn); ip link set lo up && exec \"$0\""]);
+    command.args([
+        "sh",
+        "-c",
+        "ulimit -n $(ulimit -Hn); ip link set lo up && exec \"$0\"",
+    ]);
     command.arg(program.as_ref());
     command
 }
@@ -167,8 +192,11 @@ fn machine(program: impl AsRef<Path>) -> Command {
 fn on_a_machine_of_its_own(role: &str) -> Result<(), Failed> {
     let ourselves: PathBuf = env::current_exe().expect("the test knows its own path");
     let mut command = machine(ourselves);
-    command.env(ROLE, role).env("CAMPANILE_BIN", Daemon::binary());
+    command
+        .env(ROLE, role)
+        .env("CAMPANILE_BIN", Daemon::binary());
     let output = command.output().map_err(|error| error.to_string())?;
+    print!("{}", String::from_utf8_lossy(&output.stdout));
     if output.status.success() {
         return Ok(());
     }

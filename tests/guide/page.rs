@@ -20,7 +20,10 @@ use crate::markdown::{self, Block};
 
 /// Why a block may be not run; there is no other reason.
 pub(crate) const NOT_RUN: &[(&str, &str)] = &[
-    ("builds", "it builds the program or the tests, which has happened when this runs"),
+    (
+        "builds",
+        "it builds the program or the tests, which has happened when this runs",
+    ),
     ("needs-network", "it fetches something from the internet"),
     ("needs-root", "it changes the machine that it runs on"),
     ("measures", "it takes minutes, and an idle machine"),
@@ -39,7 +42,12 @@ pub(crate) fn run(page: &str) {
         match reader.follow(block, later) {
             Ok(was_run) => run += usize::from(was_run),
             Err(why) => {
-                panic!("{page}:{}: {}: {why}\n{}", block.line, block.kind, reader.screens());
+                panic!(
+                    "{page}:{}: {}: {why}\n{}",
+                    block.line,
+                    block.kind,
+                    reader.screens()
+                );
             }
         }
     }
@@ -93,32 +101,44 @@ impl Reader {
         check_words(block)?;
         if let Some(reason) = block.value("not-run") {
             let is_known = NOT_RUN.iter().any(|(name, _)| *name == reason);
-            return if is_known { Ok(false) } else { Err(format!("{reason} is no reason not to run it")) };
+            return if is_known {
+                Ok(false)
+            } else {
+                Err(format!("{reason} is no reason not to run it"))
+            };
         }
         if let Some(file) = block.value("file") {
             fs::write(self.folder.join(file), &block.text).map_err(|error| error.to_string())?;
-            let is_used = later.iter().any(|later| later.text.contains(file) || later.words.iter().any(|word| word.contains(file)));
+            let is_used = later.iter().any(|later| {
+                later.text.contains(file) || later.words.iter().any(|word| word.contains(file))
+            });
             if !is_used {
                 return Err(format!("nothing on the page uses {file}"));
             }
         }
         match block.kind.as_str() {
             "sh" => self.succeed(&block.text).map(|_| true),
-            "console" if block.value("terminal").is_some() => self.open_terminal(block).map(|()| true),
+            "console" if block.value("terminal").is_some() => {
+                self.open_terminal(block).map(|()| true)
+            }
             "console" => self.console(block).map(|()| true),
             "toml" => self.configuration(block).map(|()| true),
             "json" => self.messages(block).map(|()| true),
             "text" => self.text(block),
             "yaml" if block.value("file").is_some() => Ok(true),
             program if PROGRAMS.contains(&program) && block.value("file").is_some() => Ok(true),
-            program if PROGRAMS.contains(&program) => Err("it is no file, so that nothing can run it".into()),
+            program if PROGRAMS.contains(&program) => {
+                Err("it is no file, so that nothing can run it".into())
+            }
             _ => Err("nobody knows how to run this; `text` is for what is not to be run".into()),
         }
     }
 
     fn shell(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-euc", &format!("exec 2>&1\n{script}")]).current_dir(&self.folder);
+        command
+            .args(["-euc", &format!("exec 2>&1\n{script}")])
+            .current_dir(&self.folder);
         for (name, _) in env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"CAMPANILE_") {
                 command.env_remove(name);
@@ -141,7 +161,10 @@ impl Reader {
         if ended.status.code() == Some(code) {
             Ok(said)
         } else {
-            Err(format!("{} instead of {code}; it said:\n{said}", ended.status))
+            Err(format!(
+                "{} instead of {code}; it said:\n{said}",
+                ended.status
+            ))
         }
     }
 
@@ -150,11 +173,16 @@ impl Reader {
         let last = commands.len();
         for (index, (command, shown)) in commands.into_iter().enumerate() {
             let code = block.value("exit").filter(|_| index + 1 == last);
-            let code = code.map_or(Ok(0), str::parse).map_err(|_| "exit= has a number")?;
+            let code = code
+                .map_or(Ok(0), str::parse)
+                .map_err(|_| "exit= has a number")?;
             let said = self.end_with(&command, code)?;
             let lines: Vec<_> = said.lines().collect();
             if !expected::is_all(&shown, &lines) {
-                return Err(format!("{command}\nshould say\n{}\nand says\n{said}", shown.join("\n")));
+                return Err(format!(
+                    "{command}\nshould say\n{}\nand says\n{said}",
+                    shown.join("\n")
+                ));
             }
         }
         Ok(())
@@ -184,7 +212,13 @@ impl Reader {
         }
         // A group of its own, for Ctrl-C.
         let program = Program::start(command.process_group(0));
-        self.terminals.insert(name.to_owned(), Terminal { program, lines_seen: 0 });
+        self.terminals.insert(
+            name.to_owned(),
+            Terminal {
+                program,
+                lines_seen: 0,
+            },
+        );
         Ok(())
     }
 
@@ -194,14 +228,20 @@ impl Reader {
         };
         if let Some(url) = block.value("open") {
             let mut command = Command::new(tools::program("node")?);
-            command.arg(tools::clients().join("page.cjs")).arg(tools::chromium()?).arg(url);
+            command
+                .arg(tools::clients().join("page.cjs"))
+                .arg(tools::chromium()?)
+                .arg(url);
             command.env("NODE_PATH", tools::node_modules());
             self.start(name, &mut command)?;
         }
         let terminal = self.terminals.get_mut(name).ok_or("no such terminal")?;
         if block.has("ctrl-c") {
             let group = format!("-{}", terminal.program.id());
-            Command::new("kill").args(["-INT", "--", &group]).status().map_err(|error| error.to_string())?;
+            Command::new("kill")
+                .args(["-INT", "--", &group])
+                .status()
+                .map_err(|error| error.to_string())?;
         }
         let lines: Vec<_> = block.text.lines().collect();
         self.await_lines(name, &lines)?;
@@ -225,7 +265,12 @@ impl Reader {
                 return Ok(());
             }
             if start.elapsed() > PATIENCE {
-                return Err(format!("in the terminal {name}, this should come:\n{}\nand this came:\n{}\n{}", shown.join("\n"), lines.join("\n"), terminal.program));
+                return Err(format!(
+                    "in the terminal {name}, this should come:\n{}\nand this came:\n{}\n{}",
+                    shown.join("\n"),
+                    lines.join("\n"),
+                    terminal.program
+                ));
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -234,7 +279,9 @@ impl Reader {
     fn configuration(&self, block: &Block) -> Result<(), String> {
         let file = block.value("file").unwrap_or("a-configuration.toml");
         fs::write(self.folder.join(file), &block.text).map_err(|error| error.to_string())?;
-        self.succeed(&format!("campanile check --config {file}")).map(|_| ())
+        let code = if block.has("invalid") { 2 } else { 0 };
+        self.end_with(&format!("campanile check --config {file}"), code)
+            .map(|_| ())
     }
 
     fn messages(&mut self, block: &Block) -> Result<(), String> {
@@ -242,9 +289,14 @@ impl Reader {
         let mut start = 0;
         while let Some(value) = values.next() {
             let value = value.map_err(|error| error.to_string())?;
-            let text = block.text.get(start..values.byte_offset()).unwrap_or_default().trim();
+            let text = block
+                .text
+                .get(start..values.byte_offset())
+                .unwrap_or_default()
+                .trim();
             start = values.byte_offset();
-            let is_a_message = value.get("subscriptions").is_some() || value.get("notification").is_some();
+            let is_a_message =
+                value.get("subscriptions").is_some() || value.get("notification").is_some();
             if value.get("sender").is_some() && is_a_message && value.get("position").is_none() {
                 self.send(text, block.value("refused"))?;
             }
@@ -262,13 +314,19 @@ impl Reader {
         };
         let error = error_in(&answer);
         let code = error.as_ref().and_then(|error| error["code"].as_str());
-        if code == refused { Ok(()) } else { Err(format!("{message} is answered with {answer}")) }
+        if code == refused {
+            Ok(())
+        } else {
+            Err(format!("{message} is answered with {answer}"))
+        }
     }
 
     /// Everything that is in the terminals, for who has to find out what went wrong.
     fn screens(&self) -> String {
         let terminals = self.terminals.iter();
-        terminals.map(|(name, terminal)| format!("\nin the terminal {name}: {}", terminal.program)).collect()
+        terminals
+            .map(|(name, terminal)| format!("\nin the terminal {name}: {}", terminal.program))
+            .collect()
     }
 }
 
@@ -288,7 +346,7 @@ fn check_words(block: &Block) -> Result<(), String> {
     for word in &block.words {
         let is_known = match word.split_once('=') {
             Some((key, _)) => KEYS.contains(&key),
-            None => word == "ctrl-c",
+            None => ["ctrl-c", "invalid"].contains(&word.as_str()),
         };
         if !is_known {
             return Err(format!("{word} on the fence means nothing"));
@@ -307,7 +365,9 @@ fn commands(block: &Block) -> Result<Vec<(String, Vec<&str>)>, String> {
             goes_on = command.ends_with('\\');
             continue;
         }
-        let (command, shown) = commands.last_mut().ok_or("it does not begin with a command")?;
+        let (command, shown) = commands
+            .last_mut()
+            .ok_or("it does not begin with a command")?;
         if goes_on {
             command.push('\n');
             command.push_str(line);
@@ -316,5 +376,9 @@ fn commands(block: &Block) -> Result<Vec<(String, Vec<&str>)>, String> {
             shown.push(line);
         }
     }
-    if commands.is_empty() { Err("there is no command in it".into()) } else { Ok(commands) }
+    if commands.is_empty() {
+        Err("there is no command in it".into())
+    } else {
+        Ok(commands)
+    }
 }
