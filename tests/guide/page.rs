@@ -26,7 +26,6 @@ pub(crate) const NOT_RUN: &[(&str, &str)] = &[
     ),
     ("needs-network", "it fetches something from the internet"),
     ("needs-root", "it changes the machine that it runs on"),
-    ("measures", "it takes minutes, and an idle machine"),
 ];
 
 /// What is run by an interpreter or a browser, so that a block of it must be a file.
@@ -82,6 +81,7 @@ impl Reader {
         let link = |from: &Path, to: PathBuf| symlink(from, to).expect("a link can be made");
         link(Daemon::binary(), programs.join("campanile"));
         link(&tools::node_modules(), folder.join("node_modules"));
+        // Some pages are read in a checkout.
         link(&tools::checkout().join("tests"), folder.join("tests"));
         link(&tools::checkout().join("deploy"), folder.join("deploy"));
         let python = tools::python_with_websockets().expect("it was there");
@@ -197,18 +197,19 @@ impl Reader {
         if shown.is_empty() {
             return Err("what comes first in the terminal must be shown".into());
         }
-        let mut shell = self.shell(&command);
+        // Ctrl-C is for the command, and how that ended is what its shell ends with.
+        let mut shell = self.shell(&format!("trap : INT\n{command}"));
         // As the server says it to a terminal, which this is for the reader.
         shell.env("CAMPANILE_LOG_FORMAT", "text");
         self.start(name, &mut shell)?;
-        self.await_lines(name, &shown)
+        // A server's log comes from a thread of its own, before or behind what the page shows.
+        self.await_lines(name, &[&["…"], &shown[..]].concat())
     }
 
     fn start(&mut self, name: &str, command: &mut Command) -> Result<(), String> {
-        if let Some(earlier) = self.terminals.get_mut(name) {
-            if earlier.program.is_running() {
-                return Err(format!("the terminal {name} is busy"));
-            }
+        let earlier = self.terminals.get_mut(name);
+        if earlier.is_some_and(|earlier| earlier.program.is_running()) {
+            return Err(format!("the terminal {name} is busy"));
         }
         // A group of its own, for Ctrl-C.
         let program = Program::start(command.process_group(0));
@@ -247,7 +248,10 @@ impl Reader {
         self.await_lines(name, &lines)?;
         let terminal = self.terminals.get_mut(name).ok_or("no such terminal")?;
         if block.has("ctrl-c") {
-            terminal.program.wait();
+            let ended = terminal.program.wait();
+            if !ended.status.success() {
+                return Err(format!("it ended with {}", ended.status));
+            }
         }
         Ok(true)
     }
