@@ -12,7 +12,7 @@
 //! | `console terminal=NAME` | its one command goes on running in that terminal, where what is below it must come |
 //! | `text terminal=NAME` | must come in that terminal next; with `ctrl-c`, that is pressed before |
 //! | `text terminal=NAME open=URL` | a browser opens it; the text must come on the page |
-//! | any kind with `file=NAME` | is that file from now on; PHP, JavaScript, Python and HTML have to be, and some later command must use them |
+//! | any kind with `file=NAME` | is that file from now on, which some later block must use: programs are run by a command |
 //! | `toml` | is a valid configuration, as `campanile check` says, or with `invalid` none |
 //! | `json` | is strict JSON; messages of clients and of publishers are sent, and must be accepted, or refused with the code in `refused=CODE` |
 //! | `sh not-run=WHY` | is not run; the reasons are [`page::NOT_RUN`] |
@@ -46,13 +46,16 @@ const SIZING: &str = "sizing";
 const DOCTESTS: &[&str] = &["docs/embedding.md", "docs/clients.md"];
 
 /// Pages with nothing to run here, each with the reason.
-const NOT_RUN: &[(&str, &str)] = &[
+const NOTHING_TO_RUN: &[(&str, &str)] = &[
     (
         "docs/benchmarks.md",
         "what it shows takes minutes, an idle machine and other hubs",
     ),
     ("docs/state-machine.md", "its drawing is made from the code"),
 ];
+
+/// How many blocks may be marked as not run, on all pages together: few, and each new one is thought about.
+const MOST_NOT_RUN: usize = 8;
 
 fn main() -> ExitCode {
     if let Ok(role) = env::var(ROLE) {
@@ -92,9 +95,6 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// How many blocks may be marked as not run, on all pages together: few, and each new one is thought about.
-const MOST_NOT_RUN: usize = 8;
-
 /// Every page of the documentation, as a path from the root of the checkout.
 fn pages() -> Vec<String> {
     let docs = fs::read_dir(tools::checkout().join("docs")).expect("the documentation is there");
@@ -118,7 +118,7 @@ fn has_blocks(page: &str) -> bool {
 
 fn pages_to_run() -> Vec<String> {
     let is_excepted = |page: &String| {
-        DOCTESTS.contains(&page.as_str()) || NOT_RUN.iter().any(|(own, _)| own == page)
+        DOCTESTS.contains(&page.as_str()) || NOTHING_TO_RUN.iter().any(|(own, _)| own == page)
     };
     let mut pages = pages();
     pages.retain(|page| !is_excepted(page) && has_blocks(page));
@@ -132,7 +132,7 @@ fn every_page_is_run() {
     for page in DOCTESTS {
         assert!(doctests.contains(page), "{page} is not among the doctests");
     }
-    for (page, reason) in NOT_RUN {
+    for (page, reason) in NOTHING_TO_RUN {
         assert!(
             has_blocks(page),
             "{page} is excepted, since {reason}, and has no blocks"

@@ -28,9 +28,6 @@ pub(crate) const NOT_RUN: &[(&str, &str)] = &[
     ("needs-root", "it changes the machine that it runs on"),
 ];
 
-/// What is run by an interpreter or a browser, so that a block of it must be a file.
-const PROGRAMS: &[&str] = &["php", "js", "python", "html"];
-
 /// Runs the page, and panics at the first block that does not do what the page says.
 pub(crate) fn run(page: &str) {
     let blocks = markdown::blocks(&crate::read(page));
@@ -110,7 +107,9 @@ impl Reader {
         if let Some(file) = block.value("file") {
             fs::write(self.folder.join(file), &block.text).map_err(|error| error.to_string())?;
             let is_used = later.iter().any(|later| {
-                later.text.contains(file) || later.words.iter().any(|word| word.contains(file))
+                let is_run = later.kind != "text";
+                let is_opened = later.value("open").is_some_and(|url| url.contains(file));
+                is_opened || is_run && later.text.contains(file)
             });
             if !is_used {
                 return Err(format!("nothing on the page uses {file}"));
@@ -125,12 +124,8 @@ impl Reader {
             "toml" => self.configuration(block).map(|()| true),
             "json" => self.messages(block).map(|()| true),
             "text" => self.text(block),
-            "yaml" if block.value("file").is_some() => Ok(true),
-            program if PROGRAMS.contains(&program) && block.value("file").is_some() => Ok(true),
-            program if PROGRAMS.contains(&program) => {
-                Err("it is no file, so that nothing can run it".into())
-            }
-            _ => Err("nobody knows how to run this; `text` is for what is not to be run".into()),
+            _ if block.value("file").is_some() => Ok(true),
+            _ => Err("it is no file that something could run; `text` is not to be run".into()),
         }
     }
 
