@@ -24,6 +24,7 @@
 mod expected;
 mod links;
 mod markdown;
+mod names;
 mod page;
 mod sizing;
 
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
             expected::assert_sound,
         ),
         trial("every_link_leads_somewhere", links::check),
+        trial("every_name_is_known", names::check),
         trial("every_page_is_run", every_page_is_run),
     ];
     let mut roles = pages_to_run();

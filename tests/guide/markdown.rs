@@ -74,6 +74,16 @@ pub(crate) fn links(page: &str) -> Vec<(usize, String)> {
     links
 }
 
+/// The code within the prose of a page, each with its line.
+pub(crate) fn code(page: &str) -> Vec<(usize, String)> {
+    let lines = prose_with_code(page);
+    let codes = lines.flat_map(|(line, text)| {
+        let codes = text.split('`').skip(1).step_by(2);
+        codes.map(move |code| (line, code.to_owned()))
+    });
+    codes.collect()
+}
+
 /// The anchors of a page's headings, as GitHub makes them.
 pub(crate) fn anchors(page: &str) -> HashSet<String> {
     let mut anchors = HashSet::new();
