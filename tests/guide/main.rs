@@ -52,6 +52,10 @@ const NOTHING_TO_RUN: &[(&str, &str)] = &[
         "docs/benchmarks.md",
         "what it shows takes minutes, an idle machine and other hubs",
     ),
+    (
+        "docs/deployment.md",
+        "it changes the machine that it runs on; tests/deploy tries what it says",
+    ),
     ("docs/state-machine.md", "its drawing is made from the code"),
 ];
 
