@@ -139,6 +139,12 @@ impl Program {
         })
     }
 
+    /// Everything on standard output so far, bytes that are not UTF-8 replaced.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
     /// Everything on standard error so far, bytes that are not UTF-8 replaced.
     #[must_use]
     pub fn errors(&self) -> String {
