@@ -1,6 +1,6 @@
 //! Reading the configuration again while the server runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use campanile_core::server::Options;
 
@@ -14,7 +14,7 @@ use crate::{
 pub(crate) struct Live {
     pub(crate) sources: Sources,
     /// What is in force.
-    pub(crate) effective: Effective,
+    pub(crate) effective: Arc<Mutex<Effective>>,
     pub(crate) log: Arc<Log>,
 }
 
@@ -35,9 +35,12 @@ impl Live {
     }
 
     fn adopt(&mut self, wanted: Effective, reconfigure: &impl Fn(Options)) {
-        let before = self.effective.configuration().log;
-        let changes = self.effective.adopt(wanted);
-        let now = self.effective.configuration();
+        let (before, changes, now) = {
+            let effective = self.effective.lock();
+            let mut effective = effective.unwrap_or_else(PoisonError::into_inner);
+            let before = effective.configuration().log;
+            (before, effective.adopt(wanted), effective.configuration())
+        };
         reconfigure(now.options());
         // With the one of both levels that tells more, for who waits for what follows.
         let louder = before.level.max(now.log.level);

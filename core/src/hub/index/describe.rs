@@ -247,6 +247,9 @@ fn merge(mut rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
         }
         rows = merged;
     }
+    for row in &mut rows {
+        row.sort();
+    }
     rows
 }
 
@@ -314,6 +317,21 @@ impl<'i> Row<'i> {
         };
         values.append(more);
         None
+    }
+
+    /// Lists are in the order of their bytes: the index has them in one that says nothing.
+    fn sort(&mut self) {
+        match &mut self.filter {
+            Filter::None => {}
+            Filter::Unkeyed(values) => values.sort_unstable(),
+            Filter::Keyed(keys) => {
+                for (_, accepts) in keys {
+                    if let Accepts::OneOf(values) = accepts {
+                        values.sort_unstable();
+                    }
+                }
+            }
+        }
     }
 
     /// Appends it as JSON; nothing if `out` would be longer than `limit` bytes.
