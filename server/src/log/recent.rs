@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_told_the_same_from_text_from_colours_and_from_json() {
+    fn an_event_is_read_from_text_from_colours_and_from_json() {
         let expected = Told {
             number: 1,
             time: "2026-01-02T03:04:05.6Z".to_owned(),

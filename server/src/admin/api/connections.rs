@@ -51,8 +51,8 @@ impl Shown {
         })
     }
 
-    /// Whether each of the `words`, which are in lower case, is in it or in what it subscribes to.
-    fn has(&self, words: &[String], session: &Inspected<'_>) -> bool {
+    /// Whether each word that is searched for is in it or in what it subscribes to.
+    pub(super) fn has(&self, Search(words): &Search, session: &Inspected<'_>) -> bool {
         let plain = format!("{} {} {}", self.number, self.address, self.session);
         let mut left = words
             .iter()
@@ -68,19 +68,35 @@ impl Shown {
     }
 }
 
-pub(in crate::admin) fn connections(pages: &Pages, request: &Request<'_>) -> Response {
-    let Some(from) = Place::parse(&request.parameter("page").unwrap_or_default()) else {
-        return refuse(400, NO_PAGE);
+/// What is searched for: words in lower case.
+pub(super) struct Search(Vec<String>);
+
+/// Where an answer is to go on, and what is searched for; or what is wrong with that.
+pub(super) fn asked(request: &Request<'_>) -> Result<(Place, Search), Response> {
+    let page = request.parameter("page").unwrap_or_default();
+    let Some(from) = Place::parse(&page) else {
+        return Err(refuse(
+            400,
+            "page must be what an answer gave as next, or be left out.",
+        ));
     };
     let search = request.parameter("search").unwrap_or_default();
     if search.len() > SEARCH {
-        return refuse(400, "Search for less: at most 256 bytes.");
+        return Err(refuse(400, "Search for less: at most 256 bytes."));
     }
-    let words: Vec<_> = search.split_whitespace().map(str::to_lowercase).collect();
+    let words = search.split_whitespace().map(str::to_lowercase);
+    Ok((from, Search(words.collect())))
+}
+
+pub(in crate::admin) fn connections(pages: &Pages, request: &Request<'_>) -> Response {
+    let (from, search) = match asked(request) {
+        Ok(asked) => asked,
+        Err(refused) => return refused,
+    };
     let found = pages.alone(|| {
         walk(&*pages.hubs, from, move |session| {
             let shown = Shown::new(session);
-            if !shown.has(&words, session) {
+            if !shown.has(&search, session) {
                 return None;
             }
             let mut subscribed = String::new();
@@ -103,8 +119,6 @@ pub(in crate::admin) fn connections(pages: &Pages, request: &Request<'_>) -> Res
     let connections = connections.collect();
     answer(&page(&found, "connections", connections))
 }
-
-pub(super) const NO_PAGE: &str = "page must be what an answer gave as next, or be left out.";
 
 /// A page of an answer.
 pub(super) fn page<T>(found: &Found<T>, what: &str, list: Vec<Value>) -> Value {

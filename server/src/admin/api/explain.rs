@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::{
     Pages, Request, Response, answer,
-    connections::{NO_PAGE, Shown, page},
+    connections::{Shown, asked, page},
     no_answer, publish, refuse,
-    walk::{PAGE, Place, walk},
+    walk::{PAGE, walk},
 };
 use crate::{admin::hubs, explain::parse_notification};
 
@@ -33,8 +33,9 @@ struct Why {
 }
 
 pub(in crate::admin) fn explain(pages: &Pages, request: &Request<'_>) -> Response {
-    let Some(from) = Place::parse(&request.parameter("page").unwrap_or_default()) else {
-        return refuse(400, NO_PAGE);
+    let (from, search) = match asked(request) {
+        Ok(asked) => asked,
+        Err(refused) => return refused,
     };
     let text = match publish::text(request.body) {
         Ok(text) => text,
@@ -50,7 +51,7 @@ pub(in crate::admin) fn explain(pages: &Pages, request: &Request<'_>) -> Respons
         let text = Arc::clone(&text);
         let others = walk(&*pages.hubs, from, move |session| {
             let (is_match, why) = why(session, &text)?;
-            (!is_match).then_some(why)
+            (!is_match && why.shown.has(&search, session)).then_some(why)
         })?;
         Some((receiving, others))
     });

@@ -14,7 +14,7 @@ const LATENCY_SPAN = 10;
 // How many events are kept, as many as the server keeps; and how many are shown at first, for more are
 // long on a small screen.
 const EVENTS = 256;
-const EVENTS_AT_FIRST = 20;
+const EVENTS_AT_FIRST = 15;
 
 const byId = (id) => document.getElementById(id);
 
@@ -123,7 +123,7 @@ const TILES = [
     name: "Waiting to be read",
     now: (status) => status.readings.waiting_bytes,
     say: bytes,
-    aside: (status) => `by ${plural(status.readings.behind, "slow connection")}`,
+    aside: (status) => (status.readings.behind ? `by ${plural(status.readings.behind, "slow connection")}` : "nobody is behind"),
   },
   { name: "Time to publish", now: latency, say: seconds, aside: (status) => (measures(status) ? "for 99 of 100, at most" : "none measured yet") },
   {
@@ -183,8 +183,9 @@ function layTiles() {
     const value = el("p", { class: "value" }, "–");
     const foot = el("p", { class: "aside" });
     const picture = chart();
-    const title = tile.unit === "/s" ? `${tile.name} a second` : tile.name;
-    const box = el("li", { class: "tile" }, el("h3", {}, title), value, picture, foot);
+    const title = tile.unit ? `${tile.name} a second` : tile.name;
+    const spoken = tile.unit ? el("span", { class: "spoken" }, " a second") : null;
+    const box = el("li", { class: "tile" }, el("h3", {}, tile.name, ...[spoken].filter(Boolean)), value, picture, foot);
     draw(picture, new Series(SPAN), title.toLowerCase(), tile.say);
     return { ...tile, title, value, foot, picture, box, series: new Series(SPAN) };
   });
@@ -196,7 +197,7 @@ function showNow(status) {
   for (const tile of tiles) {
     const now = tile.now(status, before) ?? null;
     tile.series.add(now);
-    tile.value.replaceChildren(now === null ? "–" : tile.say(now), now === null || !tile.unit ? "" : el("small", {}, ` ${tile.unit}`));
+    tile.value.replaceChildren(now === null ? "–" : tile.say(now), now === null || !tile.unit ? "" : el("small", { "aria-hidden": "true" }, ` ${tile.unit}`));
     tile.foot.textContent = tile.aside(status, before);
     draw(tile.picture, tile.series, tile.title.toLowerCase(), tile.say);
   }
@@ -404,7 +405,7 @@ byId("search").addEventListener("submit", (event) => {
 
 /* Trying a notification. */
 
-let tried = "";
+let tried = { text: "", search: "" };
 
 // The text of the form; nothing if it is no JSON, which is then said.
 function notification() {
@@ -443,10 +444,19 @@ const reason = (line) => {
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
 
+// Each reason once, and for how many subscriptions it is.
+function reasons(lines) {
+  const counts = new Map();
+  for (const line of lines) {
+    counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  return [...counts].map(([line, count]) => el("li", { class: "fields" }, reason(line), count > 1 ? ` (${count} subscriptions)` : ""));
+}
+
 const whys = (connection) =>
   connection.why.length
     ? folded(
-        connection.why.map((line) => el("li", { class: "fields" }, reason(line))),
+        reasons(connection.why),
         { count: connection.more, words: `and ${plural(connection.more, "subscription")} more` },
       )
     : "It subscribes to nothing";
@@ -465,7 +475,7 @@ const explained = (list, column) => [
 
 const others = new Pager(
   byId("others-pages"),
-  (page) => ask(`/api/explain?${new URLSearchParams({ page })}`, tried),
+  (page) => ask(`/api/explain?${new URLSearchParams({ search: tried.search, page })}`, tried.text),
   (answer, page) => {
     const { recipients, receiving, others: list } = answer;
     const looked = answer.ran_out ? ` The server looked at ${plural(answer.looked_at, "connection")}; the next page goes on.` : "";
@@ -483,7 +493,13 @@ const others = new Pager(
     byId("others").replaceChildren(
       list.length
         ? table(page > 1 ? `Would not receive it, page ${page}` : "Would not receive it", ...explained(list, "Why not"))
-        : empty(answer.next === null ? "There is nobody else." : "None was found yet; the next page goes on looking."),
+        : empty(
+            answer.next !== null
+              ? "None was found yet; the next page goes on looking."
+              : tried.search
+                ? `Nobody else with “${tried.search}”: search for less, or look whether it is among those who would receive it.`
+                : "There is nobody else.",
+          ),
     );
   },
   fail,
@@ -493,7 +509,7 @@ byId("notification").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = notification();
   if (text !== null) {
-    tried = text;
+    tried = { text, search: byId("others-search").value.trim() };
     others.first();
   }
 });
