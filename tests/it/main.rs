@@ -19,6 +19,7 @@ mod many;
 mod metrics;
 mod publishing;
 mod runtimes;
+mod status_page;
 mod v1;
 mod verbs;
 

@@ -12,7 +12,7 @@ use crate::{LAST, listener, publish_last};
 
 /// What the admin address answers to these bytes.
 #[track_caller]
-fn ask(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) fn ask(address: SocketAddr, bytes: &[u8]) -> String {
     let mut socket = TcpStream::connect(address).expect("it listens");
     socket.set_read_timeout(Some(PATIENCE)).expect("a time");
     socket.write_all(bytes).expect("it reads");
@@ -22,7 +22,7 @@ fn ask(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 #[track_caller]
-fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     ask(
         address,
         format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes(),
@@ -155,12 +155,12 @@ fn other_requests_are_answered_with_what_to_do() {
     let (_daemon, admin) = Daemon::with_admin(&[]);
     for (request, status, text) in [
         (
-            "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "404",
             "/metrics",
         ),
         (
-            "POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "PUT /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "405",
             "GET or HEAD",
         ),
