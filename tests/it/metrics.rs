@@ -227,7 +227,7 @@ fn an_admin_address_that_was_asked_for_and_is_taken_keeps_the_daemon_from_starti
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let expected = format!(
         "campanile: cannot listen on {address}: the address is in use; stop the other server, or choose \
-         another address with --admin-listen, or do without metrics: --admin-listen off\n"
+         another address with --admin-listen, or do without metrics and status page: --admin-listen off\n"
     );
     assert_eq!(ended.errors, expected);
 }

@@ -56,6 +56,21 @@ pub(super) enum Method {
     Post,
 }
 
+#[cfg(test)]
+impl<'a> Request<'a> {
+    pub(super) const fn get(path: &'a str, accept: &'a str) -> Self {
+        Self {
+            method: Method::Get,
+            path,
+            query: "",
+            accept,
+            is_foreign: false,
+            body: &[],
+            peer: None,
+        }
+    }
+}
+
 impl Request<'_> {
     /// A parameter of the query, if it is there.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {

@@ -22,7 +22,7 @@ use std::{
     time::SystemTime,
 };
 
-use campanile_core::{notify::Limits, server::Counters};
+use campanile_core::server::{Counters, Options};
 
 use crate::{
     config::{Effective, Origin},
@@ -172,7 +172,7 @@ impl Admin {
             Err(error) => {
                 let reason = crate::refusal_to_listen(address, &error, "--admin-listen");
                 Err(format!(
-                    "{reason}, or do without metrics: --admin-listen off"
+                    "{reason}, or do without metrics and status page: --admin-listen off"
                 ))
             }
         }
@@ -276,11 +276,11 @@ impl Pages {
         }
     }
 
-    /// What a message may ask of the matching.
-    fn limits(&self) -> Limits {
+    /// How the server serves at the moment.
+    fn options(&self) -> Options {
         let effective = self.about.effective.lock();
         let effective = effective.unwrap_or_else(PoisonError::into_inner);
-        effective.configuration().server.hub.message
+        effective.configuration().options()
     }
 
     /// Does `look` while nobody else looks through the connections: so however many ask, the hubs are

@@ -240,8 +240,8 @@ impl Log {
     /// Somebody has published by the status page.
     pub(crate) fn announced(&self, peer: Option<SocketAddr>, position: &str, recipients: u64) {
         if self.admits(Kind::Announced) {
-            let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
-            info!(peer, position, recipients, "test notification");
+            let peer = peer.map_or_else(String::new, |peer| peer.to_string());
+            info!(%peer, %position, recipients, "test notification");
         }
     }
 

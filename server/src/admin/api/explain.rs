@@ -41,7 +41,7 @@ pub(in crate::admin) fn explain(pages: &Pages, request: &Request<'_>) -> Respons
         Ok(text) => text,
         Err(refused) => return refused,
     };
-    let parsed = parse_notification(text.as_bytes(), &pages.limits());
+    let parsed = parse_notification(text.as_bytes(), &pages.options().hub.message);
     if parsed.is_err() {
         return refuse(400, &publish::wrong(parsed));
     }

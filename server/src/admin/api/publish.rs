@@ -1,13 +1,28 @@
 //! A notification for a test, published by the server itself.
 
-use campanile_core::notify::{Message, Notification, parse};
+use core::net::SocketAddr;
+
+use campanile_core::{
+    notify::{Message, Notification, parse},
+    server::{Options, Publishers},
+};
 use serde_json::json;
 
 use super::{Pages, Request, Response, answer, no_answer, refuse};
 use crate::{admin::hubs, explain};
 
 pub(in crate::admin) fn publish(pages: &Pages, request: &Request<'_>) -> Response {
-    let limits = pages.limits();
+    let Options {
+        hub, publishers, ..
+    } = pages.options();
+    let limits = hub.message;
+    if !may_publish(publishers, request.peer) {
+        let error = format!(
+            "Your address may not publish: allowed are {publishers}. Open this page from such an address, \
+             through an SSH tunnel if need be."
+        );
+        return refuse(403, &error);
+    }
     let message = match text(request.body) {
         Ok(text) => match (
             parse(text.as_bytes(), &limits),
@@ -37,6 +52,11 @@ pub(in crate::admin) fn publish(pages: &Pages, request: &Request<'_>) -> Respons
     }
 }
 
+/// Whether who asks could publish by connecting to the server, too.
+fn may_publish(publishers: Publishers, peer: Option<SocketAddr>) -> bool {
+    peer.is_some_and(|peer| publishers.allow(peer.ip()))
+}
+
 /// The text of a body.
 pub(super) fn text(body: &[u8]) -> Result<&str, Response> {
     std::str::from_utf8(body).map_err(|_| refuse(400, "The notification is not in UTF-8."))
@@ -54,4 +74,28 @@ pub(super) fn sentence(line: &str) -> String {
     let rest = characters.as_str();
     let text: String = first.into_iter().flatten().chain(rest.chars()).collect();
     format!("{text}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_lets_nobody_publish_who_may_not_publish_otherwise() {
+        for (address, expected) in [
+            ("127.0.0.1:1", true),
+            ("[::1]:1", true),
+            ("192.0.2.1:1", false),
+            ("[2001:db8::1]:1", false),
+        ] {
+            let peer = address.parse().ok();
+            assert!(peer.is_some(), "{address}");
+            assert_eq!(
+                may_publish(Publishers::Loopback, peer),
+                expected,
+                "{address}"
+            );
+        }
+        assert!(!may_publish(Publishers::Loopback, None));
+    }
 }

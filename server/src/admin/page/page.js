@@ -125,7 +125,7 @@ const TILES = [
     say: bytes,
     aside: (status) => (status.readings.behind ? `by ${plural(status.readings.behind, "slow connection")}` : "nobody is behind"),
   },
-  { name: "Time to publish", now: latency, say: seconds, aside: (status) => (measures(status) ? "for 99 of 100, at most" : "none measured yet") },
+  { name: "Time to publish", now: latency, say: seconds, aside: (status) => (latency(status) === null ? "nothing published just now" : "for 99 of 100, at most") },
   {
     name: "Memory",
     now: (status) => status.process.resident,
@@ -156,8 +156,6 @@ const TOTALS = [
   ["dropped", "Notifications that were dropped for who did not read"],
   ["accept_failures", "Times that the system refused connections"],
 ];
-
-const measures = (status) => status.latencies.counts.some((count) => count > 0);
 
 // What 99 of 100 took at most in the last seconds, as the buckets tell it.
 function latency(status) {
@@ -215,6 +213,9 @@ function showAbout(status) {
     `running for ${duration(status.now - status.started)}`;
 }
 
+// A text whose words in backticks are code.
+const coded = (text) => text.split("`").map((part, at) => (at % 2 ? el("code", {}, part) : part));
+
 let shownSettings = "";
 
 function showSettings(status) {
@@ -229,7 +230,7 @@ function showSettings(status) {
         cell("Setting", el("code", {}, setting.key)),
         cell("Value", setting.value),
         cell("Set by", setting.set ?? "default", "anywhere"),
-        cell("What it is", setting.help),
+        cell("What it is", coded(setting.help)),
       ),
     ),
   );
@@ -558,7 +559,7 @@ function showEvents() {
     row(
       cell("Time", eventTime(event.time), "tight"),
       cell("Level", event.level || "–", event.level ? `level-${event.level}` : ""),
-      cell("Event", event.event || "–"),
+      cell("Event", event.event || "–", "tight"),
       cell("Details", event.fields || "–", "fields"),
     ),
   );
