@@ -34,7 +34,7 @@ pub(crate) fn signals() -> io::Result<Signals<impl Future<Output = ()>>> {
 /// to end.
 pub(crate) async fn attend(
     signals: Signals<impl Future<Output = ()>>,
-    mut live: Live,
+    live: Live,
     reconfigure: impl Fn(Options),
 ) {
     let log = Arc::clone(&live.log);

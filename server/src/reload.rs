@@ -21,7 +21,7 @@ pub(crate) struct Live {
 impl Live {
     /// Reads everything again, and puts in force what can change: the log's own options, and others by
     /// `reconfigure`. If anything is wrong, nothing changes.
-    pub(crate) async fn reload(&mut self, reconfigure: &impl Fn(Options)) {
+    pub(crate) async fn reload(&self, reconfigure: &impl Fn(Options)) {
         let sources = self.sources.clone();
         // Elsewhere: a disk may be slow, and this thread serves connections.
         match smol::unblock(move || sources.load()).await {
@@ -34,7 +34,7 @@ impl Live {
         }
     }
 
-    fn adopt(&mut self, wanted: Effective, reconfigure: &impl Fn(Options)) {
+    fn adopt(&self, wanted: Effective, reconfigure: &impl Fn(Options)) {
         let (before, changes, now) = {
             let effective = self.effective.lock();
             let mut effective = effective.unwrap_or_else(PoisonError::into_inner);

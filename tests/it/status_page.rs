@@ -326,6 +326,14 @@ fn what_is_wrong_with_a_request_is_said() {
         let error = answer["error"].as_str().expect("an error");
         assert!(error.contains(expected), "{path} {text}: {error}");
     }
+    let big = format!(
+        r#"{{"package":"p","page":"q","data":"{}"}}"#,
+        "x".repeat(70_000)
+    );
+    let answer = json(&post_with(admin, "/api/publish", "", &big), 413);
+    let error = answer["error"].as_str().expect("an error");
+    assert!(error.contains("limits.message_size"), "{error}");
+    post(admin, "/api/explain", &big);
     let long = "x".repeat(300);
     for path in [
         "/api/connections?page=1",

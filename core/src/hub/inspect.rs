@@ -145,13 +145,6 @@ impl Inspected<'_> {
         self.index.subscriptions_of(self.place)
     }
 
-    /// What it costs to [describe](Self::describe) it, in steps that take some 100 ns each: one, and one
-    /// for each tuple that stands for its subscriptions.
-    #[must_use]
-    pub fn cost(&self) -> usize {
-        self.index.tuples_of(self.place).saturating_add(1)
-    }
-
     /// Appends to `out` its subscriptions as JSON, in at most `limit` bytes; `false` if that was not
     /// all. [`Index::describe`] says what is told.
     pub fn describe(&self, out: &mut String, limit: usize) -> bool {

@@ -153,10 +153,8 @@ fn told(number: u64, line: &[u8]) -> Told {
 
 /// A text without its quotes, and everything else as JSON has it.
 fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    let text = value.as_str().map(str::to_owned);
+    text.unwrap_or_else(|| value.to_string())
 }
 
 #[cfg(test)]
@@ -180,7 +178,7 @@ mod tests {
         ] {
             let recent = Recent::default();
             recent.note(line.as_bytes());
-            assert_eq!(recent.after(0), [expected.clone()], "{line}");
+            assert_eq!(recent.after(0), std::slice::from_ref(&expected), "{line}");
         }
     }
 

@@ -1,10 +1,10 @@
 //! Who would receive a notification, and why others would not.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use campanile_core::{
-    hub::Inspected,
-    notify::{Limits, Notification, Subscriptions, explain as explain_one},
+    hub::{Inspected, Inspection},
+    notify::{Explanation, Limits, Located, Notification, Subscriptions, explain as explain_one},
 };
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{
     Pages, Request, Response, answer,
     connections::{Shown, asked, page},
     no_answer, publish, refuse,
-    walk::{PAGE, walk},
+    walk::{HELD, PAGE, walk},
 };
 use crate::{admin::hubs, explain::parse_notification};
 
@@ -41,16 +41,15 @@ pub(in crate::admin) fn explain(pages: &Pages, request: &Request<'_>) -> Respons
         Ok(text) => text,
         Err(refused) => return refused,
     };
-    let parsed = parse_notification(text.as_bytes(), &pages.options().hub.message);
-    if parsed.is_err() {
-        return refuse(400, &publish::wrong(parsed));
-    }
-    let text: Arc<str> = text.into();
+    let limits = pages.options().hub.message;
+    let question = match Question::read(text, &limits) {
+        Ok(question) => question,
+        Err(reason) => return refuse(400, &publish::sentence(&reason)),
+    };
     let answered = pages.alone(|| {
-        let receiving = receiving(pages, &text)?;
-        let text = Arc::clone(&text);
+        let receiving = receiving(pages, &question)?;
         let others = walk(&*pages.hubs, from, move |session| {
-            let (is_match, why) = why(session, &text)?;
+            let (is_match, why) = question.why(session)?;
             (!is_match && why.shown.has(&search, session)).then_some(why)
         })?;
         Some((receiving, others))
@@ -67,51 +66,96 @@ pub(in crate::admin) fn explain(pages: &Pages, request: &Request<'_>) -> Respons
     answer(&answered)
 }
 
+/// A notification that is asked about.
+#[derive(Clone)]
+struct Question {
+    text: Arc<[u8]>,
+    located: Located,
+}
+
+impl Question {
+    /// The error is a line for the person who asked.
+    fn read(text: &str, limits: &Limits) -> Result<Self, String> {
+        let text = text.as_bytes();
+        let located = parse_notification(text, limits)?.locate(text);
+        Ok(Self {
+            located: located.ok_or("the notification has 4 GiB or more")?,
+            text: text.into(),
+        })
+    }
+
+    fn notification(&self) -> Notification<'_> {
+        self.located.read(&self.text)
+    }
+
+    /// Whether any subscription of a session matches, and why those match that do, or why none does.
+    fn why(&self, session: &Inspected<'_>) -> Option<(bool, Why)> {
+        let notification = self.notification();
+        let mut described = String::new();
+        session.describe(&mut described, EXPLAINED);
+        let set = Subscriptions::parse_array(described.as_bytes(), &Limits::NONE).ok()?;
+        let explained: Vec<_> = (set.iter())
+            .map(|subscription| explain_one(&subscription, &notification))
+            .collect();
+        let is_match = explained.iter().any(Explanation::is_match);
+        let alike = (explained.iter()).filter(|explanation| explanation.is_match() == is_match);
+        let why = Why {
+            shown: Shown::new(session),
+            lines: alike.clone().take(TOLD).map(ToString::to_string).collect(),
+            more: alike.count().saturating_sub(TOLD),
+        };
+        Some((is_match, why))
+    }
+}
+
 /// How many would hear it, and the first of them.
-fn receiving(pages: &Pages, text: &Arc<str>) -> Option<(usize, Vec<Why>)> {
+fn receiving(pages: &Pages, question: &Question) -> Option<(usize, Vec<Why>)> {
+    let hubs = &*pages.hubs;
     let mut count: usize = 0;
     let mut first = Vec::new();
-    for hub in 0..pages.hubs.count() {
-        let text = Arc::clone(text);
+    for hub in 0..hubs.count() {
         let wanted = PAGE.saturating_sub(first.len());
-        let (more, whys) = hubs::look(&*pages.hubs, hub, move |mut inspection| {
-            let Ok(notification) = parse_notification(text.as_bytes(), &Limits::NONE) else {
-                return (0, Vec::new());
-            };
-            let places = inspection.recipients(&notification);
-            let sessions = places.iter().filter_map(|place| inspection.session(*place));
-            let whys = sessions
-                .take(wanted)
-                .filter_map(|session| why(&session, &text));
-            let whys: Vec<Why> = whys.map(|(_, why)| why).collect();
-            (places.len(), whys)
+        let asked = question.clone();
+        let (more, mut places) = hubs::look(hubs, hub, move |mut inspection| {
+            let mut places = inspection.recipients(&asked.notification());
+            let count = places.len();
+            places.truncate(wanted);
+            (count, places)
         })?;
         count = count.saturating_add(more);
-        first.extend(whys);
+        while !places.is_empty() {
+            let asked = question.clone();
+            let (whys, left) = hubs::look(hubs, hub, move |inspection| {
+                receiving_at(&inspection, &asked, places)
+            })?;
+            first.extend(whys);
+            places = left;
+        }
     }
     Some((count, first))
 }
 
-/// Whether any subscription of a session matches the notification, and why those match that do, or why
-/// none does.
-fn why(session: &Inspected<'_>, text: &str) -> Option<(bool, Why)> {
-    let notification: Notification<'_> = parse_notification(text.as_bytes(), &Limits::NONE).ok()?;
-    let mut described = String::new();
-    session.describe(&mut described, EXPLAINED);
-    let set = Subscriptions::parse_array(described.as_bytes(), &Limits::NONE).ok()?;
-    let explained: Vec<_> = (set.iter())
-        .map(|subscription| explain_one(&subscription, &notification))
-        .collect();
-    let is_match = explained.iter().any(|explanation| explanation.is_match());
-    let alike = explained
-        .iter()
-        .filter(|explanation| explanation.is_match() == is_match);
-    let why = Why {
-        shown: Shown::new(session),
-        lines: alike.clone().take(TOLD).map(ToString::to_string).collect(),
-        more: alike.count().saturating_sub(TOLD),
-    };
-    Some((is_match, why))
+/// Why sessions at these places would hear it, and the places that there was no time for. Who has gone
+/// meanwhile is left out.
+fn receiving_at(
+    inspection: &Inspection<'_>,
+    question: &Question,
+    mut places: Vec<usize>,
+) -> (Vec<Why>, Vec<usize>) {
+    let start = Instant::now();
+    let mut whys = Vec::new();
+    let mut done: usize = 0;
+    for place in &places {
+        if done > 0 && start.elapsed() >= HELD {
+            break;
+        }
+        done = done.saturating_add(1);
+        let session = inspection.session(*place);
+        if let Some((true, why)) = session.and_then(|session| question.why(&session)) {
+            whys.push(why);
+        }
+    }
+    (whys, places.split_off(done))
 }
 
 impl Why {

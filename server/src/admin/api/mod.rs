@@ -41,7 +41,12 @@ fn no_answer() -> Response {
 /// The last events of the log; with `after`, those behind that number.
 pub(super) fn events(pages: &Pages, request: &Request<'_>) -> Response {
     let after = request.parameter("after").unwrap_or_default();
-    let Ok(after) = (if after.is_empty() { "0" } else { &*after }).parse() else {
+    let after = if after.is_empty() {
+        Ok(0)
+    } else {
+        after.parse()
+    };
+    let Ok(after) = after else {
         return refuse(400, "after must be the number of an event.");
     };
     let events = pages.log.recent().after(after);

@@ -3,13 +3,13 @@
 use core::net::SocketAddr;
 
 use campanile_core::{
-    notify::{Message, Notification, parse},
+    notify::{Message, parse},
     server::{Options, Publishers},
 };
 use serde_json::json;
 
 use super::{Pages, Request, Response, answer, no_answer, refuse};
-use crate::{admin::hubs, explain};
+use crate::{admin::hubs, explain::parse_notification};
 
 pub(in crate::admin) fn publish(pages: &Pages, request: &Request<'_>) -> Response {
     let Options {
@@ -23,22 +23,23 @@ pub(in crate::admin) fn publish(pages: &Pages, request: &Request<'_>) -> Respons
         );
         return refuse(403, &error);
     }
-    let message = match text(request.body) {
-        Ok(text) => match (
-            parse(text.as_bytes(), &limits),
-            Notification::parse(text.as_bytes(), &limits),
-        ) {
-            (Ok(Message::Publication(_)), _) => text.to_owned(),
-            (_, Ok(_)) => format!(r#"{{"sender":"server","notification":{text}}}"#),
-            _ => {
-                return refuse(
-                    400,
-                    &wrong(explain::parse_notification(text.as_bytes(), &limits)),
-                );
-            }
-        },
+    let text = match text(request.body) {
+        Ok(text) => text,
         Err(refused) => return refused,
     };
+    if let Err(reason) = parse_notification(text.as_bytes(), &limits) {
+        return refuse(400, &sentence(&reason));
+    }
+    let message = if let Ok(Message::Publication(_)) = parse(text.as_bytes(), &limits) {
+        text.to_owned()
+    } else {
+        format!(r#"{{"sender":"server","notification":{text}}}"#)
+    };
+    let most = hub.connection.max_message;
+    if message.len() as u64 > most {
+        let error = format!("The message is longer than {most} bytes (limits.message_size).");
+        return refuse(413, &error);
+    }
     match hubs::announce(&*pages.hubs, message) {
         None => no_answer(),
         Some(Err(refusal)) => refuse(400, &sentence(&refusal.to_string())),
@@ -60,11 +61,6 @@ fn may_publish(publishers: Publishers, peer: Option<SocketAddr>) -> bool {
 /// The text of a body.
 pub(super) fn text(body: &[u8]) -> Result<&str, Response> {
     std::str::from_utf8(body).map_err(|_| refuse(400, "The notification is not in UTF-8."))
-}
-
-/// Why what was parsed is no notification, for a person.
-pub(super) fn wrong<T>(parsed: Result<T, String>) -> String {
-    sentence(&parsed.err().unwrap_or_default())
 }
 
 /// A line as a sentence.

@@ -12,9 +12,9 @@ use crate::admin::hubs::{self, Hubs};
 /// How many connections are on a page.
 pub(super) const PAGE: usize = 25;
 
-/// How many steps a hub is held up at once. They take some 100 ns each, so that is less than a
-/// millisecond, which nobody notices; a connection with most of all may take as many more.
-const STEPS: usize = 4096;
+/// How long a hub is held up at once: nobody notices it. One connection is always looked at, and one
+/// that has as many subscriptions as there may be takes as long again.
+pub(super) const HELD: Duration = Duration::from_millis(1);
 
 /// How long one request may go on looking. Who looks for more is told how far it came.
 const TIME: Duration = Duration::from_secs(2);
@@ -126,13 +126,13 @@ fn piece<T>(
         looked_at: 0,
         next: None,
     };
-    let mut steps: usize = 0;
+    let start = Instant::now();
     for session in inspection.sessions(from) {
-        if steps >= STEPS || piece.picked.len() >= wanted {
+        let is_long = piece.looked_at > 0 && start.elapsed() >= HELD;
+        if is_long || piece.picked.len() >= wanted {
             piece.next = Some(session.place());
             break;
         }
-        steps = steps.saturating_add(session.cost());
         piece.looked_at = piece.looked_at.saturating_add(1);
         if let Some(picked) = pick(&session) {
             piece.picked.push((session.place(), picked));
