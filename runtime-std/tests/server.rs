@@ -3,7 +3,11 @@
 // `clippy.toml` allows it in tests, and does not see that their helpers are tests too.
 #![allow(clippy::unwrap_used)]
 
-use core::{net::SocketAddr, time::Duration};
+use core::{
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use std::{
     fs, io,
     net::{TcpListener, TcpStream},
@@ -20,7 +24,7 @@ use campanile_core::{
 };
 use campanile_std::{
     HashedMasks, Stream,
-    server::{self, Counters, Fact, Options},
+    server::{self, Control, Counters, Fact, Options},
 };
 
 /// Longer than anything here takes; a test that waits for it has failed.
@@ -229,4 +233,42 @@ fn who_takes_nothing_does_not_keep_the_server_from_ending() {
     server.flood();
     wait_until(|| server.counter("slow_consumers") == 1);
     server.end();
+}
+
+#[test]
+fn a_turn_waits_for_who_hangs_with_the_hub() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, hangs) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let observer = |fact: &Fact<'_>| {
+        if let Fact::Session(hub::Fact::Connected { .. }) = fact {
+            tell.send(()).unwrap();
+            gate.lock().unwrap().recv().unwrap();
+        }
+    };
+    let is_open = AtomicBool::new(false);
+    let attend = |control: Control<'_>| {
+        control.turn();
+        let connecting = thread::spawn(move || {
+            let socket = TcpStream::connect(address).unwrap();
+            let opening = Opening::new("localhost", "/");
+            Stream::connect(socket, &opening, HashedMasks::new(), &Config::new()).unwrap()
+        });
+        hangs.recv().unwrap();
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                thread::sleep(Duration::from_millis(100));
+                is_open.store(true, Ordering::SeqCst);
+                open.send(()).unwrap();
+            });
+            control.turn();
+            assert!(is_open.load(Ordering::SeqCst));
+        });
+        drop(connecting.join().unwrap());
+    };
+    server::serve(listener, Options::default(), observer, attend).unwrap();
+    wait_until(|| threads().is_empty());
 }

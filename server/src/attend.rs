@@ -7,7 +7,11 @@ use campanile_core::server::Options;
 use signal_hook::{consts::SIGHUP, low_level::pipe};
 use smol::{Async, Timer, future, io::AsyncReadExt as _};
 
-use crate::{reload::Live, stop};
+use crate::{
+    reload::Live,
+    service::{self, Manager},
+    stop,
+};
 
 /// How often the log says how many events it has left out, if any.
 const TELL_LEFT_OUT: Duration = Duration::from_secs(1);
@@ -30,11 +34,14 @@ pub(crate) fn signals() -> io::Result<Signals<impl Future<Output = ()>>> {
     Ok(Signals { end, reload })
 }
 
-/// Does what the signals say, with `reconfigure` to put other options in force; is done when the server is
-/// to end.
+/// Does what the signals say, with `reconfigure` to put other options in force, and tells the `manager` how
+/// it goes, with `turn` to find out, which is done when all that serves has made progress; is done when the
+/// server is to end.
 pub(crate) async fn attend(
     signals: Signals<impl Future<Output = ()>>,
     live: Live,
+    manager: Manager,
+    turn: impl AsyncFn(),
     reconfigure: impl Fn(Options),
 ) {
     let log = Arc::clone(&live.log);
@@ -43,9 +50,20 @@ pub(crate) async fn attend(
         // Signals that have come together are one.
         let mut signals = [0; 64];
         while reload.read(&mut signals).await.is_ok() {
-            live.reload(&reconfigure).await;
+            manager.reloading().await;
+            if live.reload(&reconfigure).await {
+                manager.ready().await;
+            } else {
+                manager.ready_as_before().await;
+            }
         }
         future::pending().await
+    };
+    let beating = async {
+        match manager.interval() {
+            Some(interval) => service::beat(interval, turn, async || manager.beat().await).await,
+            None => future::pending().await,
+        }
     };
     let telling = async {
         loop {
@@ -53,5 +71,7 @@ pub(crate) async fn attend(
             log.tell_left_out();
         }
     };
-    future::or(end, future::or(reloading, telling)).await;
+    manager.ready().await;
+    future::or(end, future::or(reloading, future::or(beating, telling))).await;
+    manager.stopping(live.time_to_end()).await;
 }

@@ -62,12 +62,23 @@ pub(crate) enum Command {
     #[command(after_help = crate::client::PUBLISH_EXAMPLES)]
     Publish(crate::client::PublishArguments),
 
+    /// Ask whether a server is well, for container health checks and scripts
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(crate::health::HealthArguments),
+
     /// Print a script that completes this program's commands and options in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// The shell
         #[arg(value_enum)]
         shell: Shell,
+    },
+
+    /// Print the manual page of this program, or of one of its commands
+    #[command(after_help = MANUAL_EXAMPLES)]
+    Manual {
+        /// The command
+        command: Option<String>,
     },
 }
 
@@ -97,6 +108,27 @@ pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "campanile", &mut script);
     script
+}
+
+/// The manual page of `command`, or of the whole program, for man(1).
+///
+/// # Errors
+/// There is no such command; in a line for the person who asked.
+pub(crate) fn manual(command: Option<&str>) -> Result<Vec<u8>, String> {
+    let mut program = Arguments::command();
+    program.build();
+    let described = match command {
+        None => Some(&program),
+        Some(name) => program.find_subcommand(name),
+    };
+    let described = described.ok_or_else(|| {
+        let name = command.unwrap_or_default();
+        format!("there is no command {name}: `campanile --help` lists those that there are")
+    })?;
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(described.clone()).render(&mut page);
+    rendered.map_err(|error| format!("cannot write the manual page: {error}"))?;
+    Ok(page)
 }
 
 const EXAMPLES: &str = "\
@@ -144,6 +176,18 @@ Examples:
   campanile completions zsh >~/.zfunc/_campanile
   campanile completions fish >~/.config/fish/completions/campanile.fish";
 
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  campanile health                      does the server on this machine answer?
+  campanile health --ready [::1]:9000   does that one take clients?
+
+Exit codes: 0 yes; 1 no, or no answer within five seconds; 2 wrong arguments.";
+
+const MANUAL_EXAMPLES: &str = "\
+Examples:
+  campanile manual | man -l -           read it
+  campanile manual check >campanile-check.1";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   campanile explain --subscription wish.json --notification news.json
@@ -159,5 +203,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_has_a_manual_page_and_others_have_none() {
+        let text = |command| String::from_utf8(manual(command).expect("a page")).expect("text");
+        let whole = text(None);
+        for command in Arguments::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(whole.contains(&format!("campanile\\-{name}(1)")), "{name}");
+            let page = text(Some(name));
+            assert!(page.contains(&format!(".TH campanile-{name} 1")), "{page}");
+        }
+        assert!(manual(Some("srve")).is_err_and(|reason| reason.contains("srve")));
     }
 }

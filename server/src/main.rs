@@ -9,10 +9,12 @@ mod client;
 mod config;
 mod descriptors;
 mod explain;
+mod health;
 mod log;
 #[cfg(test)]
 mod page;
 mod reload;
+mod service;
 mod stop;
 
 use std::{
@@ -31,6 +33,7 @@ use cli::{Arguments, Command};
 use config::{Effective, Flags, Named as _, Runtime, Sources};
 use log::Log;
 use reload::Live;
+use service::{Manager, Sockets};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -41,6 +44,11 @@ fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Completions { shell }) => print(&cli::completions(shell)),
+        Some(Command::Health(arguments)) => health::run(&arguments),
+        Some(Command::Manual { command }) => match cli::manual(command.as_deref()) {
+            Ok(page) => print(&page),
+            Err(reason) => refuse(&[reason]),
+        },
         Some(Command::Subscribe(arguments)) => client::subscribe(&arguments),
         Some(Command::Publish(arguments)) => client::publish(&arguments),
     }
@@ -48,13 +56,16 @@ fn main() -> ExitCode {
 
 /// Serves as everything says.
 fn run(flags: Flags) -> ExitCode {
+    // First, for there is one thread yet.
+    let sockets = Sockets::take();
     let sources = Sources::new(flags);
     let effective = match sources.load() {
         Ok(effective) => effective,
         Err(problems) => return refuse(&problems),
     };
     let (log, _guard) = log::init(&effective.configuration().log);
-    match serve(sources, effective, Arc::new(log)) {
+    let log = Arc::new(log);
+    match sockets.and_then(|sockets| serve(sources, effective, sockets, log)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             complain(&reason);
@@ -87,7 +98,7 @@ fn print(text: &[u8]) -> ExitCode {
     match out.write_all(text).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("cannot write the script: {error}"));
+            complain(&format!("cannot write to standard output: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -98,18 +109,25 @@ fn print(text: &[u8]) -> ExitCode {
 const BACKLOG: i32 = 4096;
 
 /// Serves until it is told to end; the error is a line for the person who started the server.
-fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), String> {
+fn serve(
+    sources: Sources,
+    effective: Effective,
+    sockets: Sockets,
+    log: Arc<Log>,
+) -> Result<(), String> {
     let configuration = effective.configuration();
-    let (address, runtime) = (configuration.listen, configuration.runtime);
+    let runtime = configuration.runtime;
     let options = configuration.options();
-    let listener = TcpListener::bind(address)
-        .map_err(|error| refusal_to_listen(address, &error, "--listen"))?;
-    // Where that is refused, what `bind` asked for stands.
-    let _ = rustix::net::listen(&listener, BACKLOG);
-    let local = listener.local_addr().unwrap_or(address);
+    let (listener, local) = match sockets.clients {
+        Some(passed) => {
+            passed.replaces(&effective, "listen", &log);
+            (passed.listener, passed.address)
+        }
+        None => listen(configuration.listen)?,
+    };
     descriptors::raise_limit();
     let signals = attend::signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let admin = Admin::bind(&effective, &log)?;
+    let admin = Admin::bind(&effective, sockets.admin, &log)?;
     log.listening(local, options.publishers);
     announce(local, &options);
     let counters = Arc::new(Counters::default());
@@ -126,6 +144,7 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
         listen: local,
         effective: Arc::clone(&effective),
     };
+    let manager = Manager::of_process(local, &log);
     let live = Live {
         sources,
         effective,
@@ -139,12 +158,19 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
     let served = match runtime {
         Runtime::Smol => campanile_smol::server::serve(listener, options, observer, |control| {
             show(Arc::new(control.clone()));
-            attend::attend(signals, live, move |options| control.reconfigure(options))
+            let turning = control.clone();
+            let turn = async move || turning.turn().await;
+            attend::attend(signals, live, manager, turn, move |options| {
+                control.reconfigure(options)
+            })
         }),
         Runtime::Std => campanile_std::server::serve(listener, options, observer, |control| {
             let (relay, asked) = Relay::new(control.meter());
             show(Arc::new(relay));
-            let attending = attend::attend(signals, live, |options| control.reconfigure(options));
+            let turn = async || control.turn();
+            let attending = attend::attend(signals, live, manager, turn, |options| {
+                control.reconfigure(options)
+            });
             let answering = async {
                 asked.serve(&control).await;
                 future::pending().await
@@ -154,6 +180,16 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
     };
     log.sum_up(&counters);
     served.map_err(|error| format!("cannot serve on {local}: {error}"))
+}
+
+/// Listens on `address`; with the port that it got.
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| refusal_to_listen(address, &error, "--listen"))?;
+    // Where that is refused, what `bind` asked for stands.
+    let _ = rustix::net::listen(&listener, BACKLOG);
+    let local = listener.local_addr().unwrap_or(address);
+    Ok((listener, local))
 }
 
 /// Says where the server listens, and who may publish.

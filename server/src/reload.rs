@@ -1,6 +1,7 @@
 //! Reading the configuration again while the server runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use core::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use campanile_core::server::Options;
 
@@ -20,24 +21,39 @@ pub(crate) struct Live {
 
 impl Live {
     /// Reads everything again, and puts in force what can change: the log's own options, and others by
-    /// `reconfigure`. If anything is wrong, nothing changes.
-    pub(crate) async fn reload(&self, reconfigure: &impl Fn(Options)) {
+    /// `reconfigure`. If anything is wrong, nothing changes; whether all is well.
+    pub(crate) async fn reload(&self, reconfigure: &impl Fn(Options)) -> bool {
         let sources = self.sources.clone();
         // Elsewhere: a disk may be slow, and this thread serves connections.
         match smol::unblock(move || sources.load()).await {
-            Ok(wanted) => self.adopt(wanted, reconfigure),
+            Ok(wanted) => {
+                self.adopt(wanted, reconfigure);
+                true
+            }
             Err(problems) => {
                 for problem in problems {
                     self.log.not_reloaded(&problem);
                 }
+                false
             }
         }
     }
 
+    /// How long the connections have when the server ends.
+    pub(crate) fn time_to_end(&self) -> Duration {
+        let options = self.effective().configuration().server;
+        options.drain_window.saturating_add(options.drain_grace)
+    }
+
+    fn effective(&self) -> MutexGuard<'_, Effective> {
+        self.effective
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn adopt(&self, wanted: Effective, reconfigure: &impl Fn(Options)) {
         let (before, changes, now) = {
-            let effective = self.effective.lock();
-            let mut effective = effective.unwrap_or_else(PoisonError::into_inner);
+            let mut effective = self.effective();
             let before = effective.configuration().log;
             (before, effective.adopt(wanted), effective.configuration())
         };

@@ -7,23 +7,12 @@
 // The lines are `ready`, `message HEX` (the text of a message, UTF-8 in hexadecimal digits) and
 // `closed CODE`, and first `tried` with what the page saw of each way. It leaves when its standard
 // input ends.
-// It finds playwright-core by NODE_PATH, as ws-client.cjs does ws.
 "use strict";
 
 const fs = require("node:fs");
 const http = require("node:http");
 const path = require("node:path");
-const { chromium } = require("playwright-core");
-
-const FLAGS = [
-  "--no-sandbox", // Chromium refuses to run as root with it, and the page is our own.
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
+const { launch } = require("./chromium.cjs");
 
 // Runs in the page.
 async function tryToPublish([url, message]) {
@@ -57,7 +46,7 @@ async function main([executablePath, server, file, notifications, message]) {
   });
   await new Promise((listening) => pages.listen(0, "127.0.0.1", listening));
 
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await launch(executablePath);
   const tab = await browser.newPage();
   await tab.exposeFunction("report", (what, text) => {
     console.log(what === "message" ? `message ${Buffer.from(text).toString("hex")}` : `${what} ${text}`.trim());

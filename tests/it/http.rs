@@ -1,6 +1,8 @@
 //! HTTP on the daemon's port (the protocol, section 8), in hand-made bytes.
 
-use campanile_tests::{Daemon, Response, Wire, with_bystander};
+use std::net::{SocketAddr, TcpListener};
+
+use campanile_tests::{Daemon, Program, Response, Wire, with_bystander};
 use serde_json::Value;
 
 use crate::{LAST, listener, publish_last};
@@ -239,4 +241,37 @@ fn requests_are_counted_and_the_end_of_the_daemon_ends_connections_that_wait() {
     );
     assert!(!log.contains("handshake refused"), "{log}");
     assert!(!log.contains("handshake failed"), "{log}");
+}
+
+#[test]
+fn the_health_command_tells_who_is_well_from_who_is_full_silent_or_not_there() {
+    let health = |arguments: &[&str], address: SocketAddr| {
+        let mut command = Daemon::command(&["health"]);
+        command.args(arguments).arg(address.to_string());
+        let ended = Program::run(&mut command);
+        (ended.status.code(), ended.errors)
+    };
+    let daemon = Daemon::with(&["--max-connections", "1"]);
+    for arguments in [&[][..], &["--ready"]] {
+        assert_eq!(
+            health(arguments, daemon.address()),
+            (Some(0), String::new())
+        );
+    }
+    let _only = daemon.connect();
+    let (code, errors) = health(&["--ready"], daemon.address());
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("503"), "{errors}");
+
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let is_told = |address: SocketAddr| {
+        let (code, errors) = health(&[], address);
+        assert_eq!(code, Some(1));
+        let expected = format!("GET /healthz of {address} was not answered: ");
+        assert!(errors.contains(&expected), "{errors}");
+    };
+    is_told(address);
+    drop(silent);
+    is_told(address);
 }

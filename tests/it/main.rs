@@ -19,6 +19,8 @@ mod many;
 mod metrics;
 mod publishing;
 mod runtimes;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod status_page;
 mod v1;
 mod verbs;

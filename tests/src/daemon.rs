@@ -1,6 +1,8 @@
 //! The daemon as a child process.
 
 use core::net::{Ipv4Addr, SocketAddr};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -62,16 +64,43 @@ impl Daemon {
     /// and it has no admin address, unless `command` says otherwise.
     #[track_caller]
     pub fn from_command(command: &mut Command) -> Self {
-        hide_environment(command);
-        for (name, value) in [
-            ("CAMPANILE_LOG_FORMAT", "text"),
-            ("CAMPANILE_ADMIN_LISTEN", "off"),
-        ] {
-            if command.get_envs().all(|(own, _)| own != name) {
-                command.env(name, value);
-            }
-        }
-        let mut program = Program::start(command);
+        Self::from_program(Program::start(with_defaults(command)))
+    }
+
+    /// Starts the daemon as a service manager does that has opened `listener`, which is the first of
+    /// the sockets that it passes, with further `arguments` and environment `variables`, and waits until
+    /// it is ready.
+    #[track_caller]
+    pub fn passed(listener: &TcpListener, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let socket = listener.try_clone().expect("a descriptor");
+        let mut command = Self::command_with_socket(arguments);
+        command.envs(variables.iter().copied());
+        let socket = OwnedFd::from(socket).into();
+        Self::from_program(Program::start_with_input(
+            with_defaults(&mut command),
+            socket,
+        ))
+    }
+
+    /// The daemon's command line with these `arguments`, the standard input of which is a socket that a
+    /// service manager passes, called as `$LISTEN_FDNAMES` says. Only unsafe code could put it where
+    /// that belongs, or a shell.
+    #[track_caller]
+    #[must_use]
+    pub fn command_with_socket(arguments: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0 </dev/null"#,
+            "sh",
+        ]);
+        command.arg(Self::binary()).args(arguments);
+        hide_environment(&mut command);
+        command
+    }
+
+    #[track_caller]
+    fn from_program(mut program: Program) -> Self {
         let ready_line = program.next_line();
         let port = port_in(&ready_line)
             .unwrap_or_else(|| panic!("no ws:// URL with a port in {ready_line:?}"));
@@ -257,6 +286,20 @@ pub fn with_bystander(test: impl FnOnce(&Daemon)) {
         r#"{"sender":"server","notification":{"package":"harness","page":"bystander"}}"#;
     daemon.publish(notification);
     bystander.expect_text(notification);
+}
+
+/// What a daemon of the tests does unless `command` says otherwise.
+fn with_defaults(command: &mut Command) -> &mut Command {
+    hide_environment(command);
+    for (name, value) in [
+        ("CAMPANILE_LOG_FORMAT", "text"),
+        ("CAMPANILE_ADMIN_LISTEN", "off"),
+    ] {
+        if command.get_envs().all(|(own, _)| own != name) {
+            command.env(name, value);
+        }
+    }
+    command
 }
 
 /// This process's variables for the tests have names that the daemon would take for its own, and

@@ -43,7 +43,12 @@ pub fn hex(bytes: &[u8]) -> String {
         })
 }
 
-/// The snippets of the guide, which are compiled and run with the tests.
+/// The snippets of the page on embedding, which are compiled and run with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
+
+/// That of the page on clients, which is only compiled: it would listen for ever.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/clients.md")]
+struct Clients;

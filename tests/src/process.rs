@@ -42,9 +42,15 @@ impl Program {
     /// Starts `command`, all three standard streams piped.
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
+        Self::start_with_input(command, Stdio::piped())
+    }
+
+    /// Starts `command` with a standard input of the caller's, the two others piped.
+    #[track_caller]
+    pub fn start_with_input(command: &mut Command, input: Stdio) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -131,6 +137,12 @@ impl Program {
         found.unwrap_or_else(|| {
             panic!("{self} did not write {count} × {substring:?} to standard error")
         })
+    }
+
+    /// Everything on standard output so far, bytes that are not UTF-8 replaced.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.output.text()
     }
 
     /// Everything on standard error so far, bytes that are not UTF-8 replaced.

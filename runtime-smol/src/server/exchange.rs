@@ -1,6 +1,7 @@
 //! Between the shards: connections on their way to one, and publications on their way to all.
 
 use core::{
+    convert::Infallible,
     fmt,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
@@ -40,6 +41,8 @@ pub(super) enum Letter {
     Look(Look),
     /// The server itself publishes.
     Announce(Box<Announcement>),
+    /// Drop this in the next turn: somebody waits for that.
+    Turn(Sender<Infallible>),
     /// Close everything.
     Drain,
 }

@@ -24,7 +24,7 @@ use campanile_core::{
     hub::{Admission, Announced, Inspection, Sequence},
     notify::Refusal,
 };
-use smol::{LocalExecutor, future};
+use smol::{LocalExecutor, channel, future};
 
 pub use campanile_core::server::{Counters, Fact, Latencies, Options, Publishers, Readings};
 
@@ -61,6 +61,17 @@ impl Control {
             all += meter.read();
         }
         all
+    }
+
+    /// Is done when every shard has come round to its letters once more, or has ended: while one hangs, it
+    /// waits. This costs each shard a letter, which stays in its box while it hangs; so wait for one answer
+    /// before asking again.
+    pub async fn turn(&self) {
+        let (letter, answers) = channel::bounded(1);
+        self.exchange.post_to_all(|| Letter::Turn(letter.clone()));
+        drop(letter);
+        // Nothing is ever sent: the channel ends when the last shard has dropped its letter.
+        let _ = answers.recv().await;
     }
 
     /// From now on `options` are in force, soon in every shard. Connections stay, and the limits on

@@ -204,6 +204,7 @@ impl Shard {
                 | Letter::Options(_)
                 | Letter::Look(_)
                 | Letter::Announce(_)
+                | Letter::Turn(_)
                 | Letter::Drain => {}
             }
         }
@@ -267,6 +268,7 @@ impl Shard {
                     Err(refusal) => told(Err(refusal)),
                 }
             }
+            Letter::Turn(letter) => drop(letter),
             Letter::Drain => {
                 let now = self.clock.now();
                 let window = self.options.drain_window;

@@ -88,6 +88,7 @@ pub struct Control<'s> {
 /// What can be asked of a server, whatever its observer borrows.
 trait Controlled {
     fn reconfigure(&self, options: Options);
+    fn turn(&self);
     fn inspect(&self, look: &mut dyn FnMut(Inspection<'_>));
     fn announce(&self, message: &str) -> Result<Announced, Refusal>;
 }
@@ -95,6 +96,10 @@ trait Controlled {
 impl Controlled for Server<'_> {
     fn reconfigure(&self, options: Options) {
         self.lock().reconfigure(options);
+    }
+
+    fn turn(&self) {
+        drop(self.lock());
     }
 
     fn inspect(&self, look: &mut dyn FnMut(Inspection<'_>)) {
@@ -132,6 +137,11 @@ impl Control<'_> {
     /// The message is refused, as it would be if a publisher had sent it, or is none of a publisher's.
     pub fn announce(&self, message: &str) -> Result<Announced, Refusal> {
         self.server.announce(message)
+    }
+
+    /// Waits until the hub is free for a moment: while a thread hangs with it, that is for ever.
+    pub fn turn(&self) {
+        self.server.turn();
     }
 
     /// Where the server shows what it does and holds, but for the latencies.

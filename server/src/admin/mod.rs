@@ -27,6 +27,7 @@ use campanile_core::server::{Counters, Options};
 use crate::{
     config::{Effective, Origin},
     log::Log,
+    service::Passed,
 };
 use ages::Ages;
 use http::{Method, Request, Response};
@@ -149,14 +150,31 @@ pub(crate) struct Admin {
 impl Admin {
     /// Takes the admin address, if one is wanted. Where that is the default, and another server on this
     /// machine has it already, there is none, and `log` says so: a second server should start
-    /// without further ado.
+    /// without further ado. A socket that was `passed` goes before the address, but not before the wish
+    /// for none.
     ///
     /// # Errors
     /// The address cannot be had; in a line for the person who started the server.
-    pub(crate) fn bind(effective: &Effective, log: &Log) -> Result<Option<Self>, String> {
+    pub(crate) fn bind(
+        effective: &Effective,
+        passed: Option<Passed>,
+        log: &Log,
+    ) -> Result<Option<Self>, String> {
         let Some(address) = effective.configuration().admin else {
+            if passed.is_some() {
+                log.no_admin("it is off; the socket that was passed for it answers nobody");
+            }
             return Ok(None);
         };
+        if let Some(passed) = passed {
+            passed.replaces(effective, "admin.listen", log);
+            let Passed { listener, address } = passed;
+            listener.set_nonblocking(false).map_err(|error| {
+                format!("cannot wait for connections on {address}, which was passed: {error}")
+            })?;
+            log.admin_listening(address);
+            return Ok(Some(Self { listener }));
+        }
         let is_default = effective.iter().any(|(setting, _, origin)| {
             setting.key == "admin.listen" && *origin == Origin::Default
         });

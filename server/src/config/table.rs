@@ -159,7 +159,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
         flag: "listen",
         kind: Kind::Address,
         applies: Applies::Restart,
-        help: "The address and port to listen on; port 0 takes any free one",
+        help: "The address and port to listen on; port 0 takes any free one. A socket that the service \
+               manager passes goes before it",
         slot: |all| &mut all.listen,
     },
     Setting {

@@ -259,6 +259,36 @@ impl Log {
         }
     }
 
+    /// The service manager has passed a socket, which is served in place of the address that the setting
+    /// says.
+    pub(crate) fn socket_passed(&self, setting: &str, address: SocketAddr) {
+        if self.admits(Kind::SocketPassed) {
+            info!(setting, %address, "socket passed");
+        }
+    }
+
+    /// What somebody has set is not in force, for a socket of another address was passed.
+    pub(crate) fn no_effect(&self, setting: &str, value: &str, passed: SocketAddr) {
+        if self.admits(Kind::NoEffect) {
+            warn!(
+                setting,
+                value,
+                reason = format!(
+                    "the service manager passed a socket for {passed}; change ListenStream= in the .socket \
+                     unit, or do without that unit"
+                ),
+                "setting without effect"
+            );
+        }
+    }
+
+    /// The service manager cannot be told how it goes.
+    pub(crate) fn no_manager(&self, reason: &str) {
+        if self.admits(Kind::NoManager) {
+            warn!(reason, "service manager not told");
+        }
+    }
+
     /// Logs what happened. Of a message, only its package and page and the name of a member at fault
     /// are logged; never values or tokens.
     pub(crate) fn record(&self, fact: &Fact<'_>) {

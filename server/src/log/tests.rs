@@ -68,6 +68,9 @@ fn everything(log: &Log) {
     log.listening(peer, Publishers::Loopback);
     log.admin_listening(peer);
     log.no_admin("a reason");
+    log.socket_passed("key", peer);
+    log.no_effect("key", "1", peer);
+    log.no_manager("a reason");
     for fact in [
         &F::Connected {
             connection: 1,
