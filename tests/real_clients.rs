@@ -97,6 +97,15 @@ fn clients() -> Vec<Client> {
             [tools::chromium(), tools::node_with("playwright-core")],
             a_listed_web_page_publishes_by_http_where_it_has_asked_first,
         ),
+        client(
+            "a_browser_clicks_through_the_status_page",
+            [
+                tools::chromium(),
+                tools::node_with("playwright-core"),
+                tools::node_with("axe-core"),
+            ],
+            a_browser_clicks_through_the_status_page,
+        ),
         client("node_ws_subscribes", node_ws(), node_ws_subscribes),
         client("node_ws_publishes", node_ws(), node_ws_publishes),
         client(
@@ -274,6 +283,44 @@ fn a_listed_web_page_publishes_by_http_where_it_has_asked_first([chromium, node]
     daemon.publish(PECULIAR);
     subscriber.expect_text(PECULIAR);
     page.finish();
+}
+
+/// `$CAMPANILE_SCREENSHOTS` names a folder for pictures of it, for who wants to look.
+fn a_browser_clicks_through_the_status_page([chromium, node, _]: [PathBuf; 3]) {
+    const HEARD: &str = r#"{"sender":"server","notification":{"package":"tower","page":"bell","filters":{"values":{"hour":12}},"data":"ding"}}"#;
+    // The subscribers answer no pings.
+    let (mut daemon, admin) = Daemon::with_admin(&["--shards", "2", "--ping-interval", "1h"]);
+    let _others: Vec<_> = (0..40)
+        .map(|at| {
+            daemon.subscriber(&format!(
+                r#"[{{"package":"bulk","page":"page {at}","filters":{{"values":{{"a":[1,2],"b":true}}}}}}]"#
+            ))
+        })
+        .collect();
+    let mut listener = daemon
+        .subscriber(r#"[{"package":"tower","page":"bell","filters":{"values":{"hour":[12]}}}]"#);
+    let mut command = node_command(&node, "status-page.cjs");
+    command.arg(&chromium).arg(format!("http://{admin}/"));
+    command.args(env::var_os("CAMPANILE_SCREENSHOTS"));
+    let mut page = Program::start(&mut command);
+    loop {
+        match &*page.next_line() {
+            "publish" => daemon.publish(PLAIN),
+            "published" => listener.expect_text(HEARD),
+            "end" => {
+                daemon.signal("TERM");
+                assert_eq!(daemon.wait_for_end(), Some(0));
+            }
+            "done" => break,
+            other => {
+                assert!(other.starts_with("seen "), "{other:?}: {page}");
+                continue;
+            }
+        }
+        page.write(b"\n");
+    }
+    let ended = page.wait();
+    assert!(ended.status.success(), "{ended:?}");
 }
 
 fn node_ws_subscribes([node]: [PathBuf; 1]) {

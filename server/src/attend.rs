@@ -39,7 +39,7 @@ pub(crate) fn signals() -> io::Result<Signals<impl Future<Output = ()>>> {
 /// server is to end.
 pub(crate) async fn attend(
     signals: Signals<impl Future<Output = ()>>,
-    mut live: Live,
+    live: Live,
     manager: Manager,
     turn: impl AsyncFn(),
     reconfigure: impl Fn(Options),

@@ -149,7 +149,8 @@ SIZE is such as 64KiB, DURATION such as 500ms, 10s or 2m.
 Publishing is accepted from loopback addresses only. Behind a proxy on this machine
 every client has one, so keep such a proxy from forwarding to it.
 
-Metrics are on http://127.0.0.1:8001/metrics, for this machine only; --admin-listen says otherwise.
+A status page is on http://127.0.0.1:8001/, and metrics are on http://127.0.0.1:8001/metrics, for this
+machine only; --admin-listen says otherwise.
 
 SIGTERM or SIGINT (Ctrl-C) ends the server: it accepts no more connections, closes those that there
 are with 1001, and leaves when all are gone. A second one ends it at once. SIGHUP reads the

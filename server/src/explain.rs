@@ -117,7 +117,10 @@ fn parse_subscriptions<'a>(
 }
 
 /// The notification of a publisher's message, or the one that stands alone.
-fn parse_notification<'a>(text: &'a [u8], limits: &Limits) -> Result<Notification<'a>, String> {
+pub(crate) fn parse_notification<'a>(
+    text: &'a [u8],
+    limits: &Limits,
+) -> Result<Notification<'a>, String> {
     let lone = |message: &str| {
         Notification::parse(text, limits)
             .map_err(|refusal| neither("publisher", message, "notification", &refusal))

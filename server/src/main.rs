@@ -21,15 +21,16 @@ use std::{
     io::{self, Write as _},
     net::{SocketAddr, TcpListener},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use campanile_core::server::{Counters, Fact, Options};
 use clap::Parser as _;
+use smol::future;
 
-use admin::Admin;
+use admin::{About, Admin, Hubs, Relay};
 use cli::{Arguments, Command};
-use config::{Effective, Flags, Runtime, Sources};
+use config::{Effective, Flags, Named as _, Runtime, Sources};
 use log::Log;
 use reload::Live;
 use service::{Manager, Sockets};
@@ -137,21 +138,26 @@ fn serve(
             log.record(fact);
         }
     };
+    let effective = Arc::new(Mutex::new(effective));
+    let about = About {
+        runtime: runtime.name(),
+        listen: local,
+        effective: Arc::clone(&effective),
+    };
     let manager = Manager::of_process(local, &log);
     let live = Live {
         sources,
         effective,
         log: Arc::clone(&log),
     };
-    let show = |readings: admin::Show| {
+    let show = |hubs: Arc<dyn Hubs>| {
         if let Some(admin) = admin {
-            admin.start(readings, &counters, &log);
+            admin.start(hubs, &counters, about, &log);
         }
     };
     let served = match runtime {
         Runtime::Smol => campanile_smol::server::serve(listener, options, observer, |control| {
-            let shown = control.clone();
-            show(Arc::new(move || (shown.readings(), shown.shards())));
+            show(Arc::new(control.clone()));
             let turning = control.clone();
             let turn = async move || turning.turn().await;
             attend::attend(signals, live, manager, turn, move |options| {
@@ -159,12 +165,17 @@ fn serve(
             })
         }),
         Runtime::Std => campanile_std::server::serve(listener, options, observer, |control| {
-            let meter = control.meter();
-            show(Arc::new(move || (meter.read(), 1)));
+            let (relay, asked) = Relay::new(control.meter());
+            show(Arc::new(relay));
             let turn = async || control.turn();
-            smol::block_on(attend::attend(signals, live, manager, turn, |options| {
+            let attending = attend::attend(signals, live, manager, turn, |options| {
                 control.reconfigure(options)
-            }));
+            });
+            let answering = async {
+                asked.serve(&control).await;
+                future::pending().await
+            };
+            smol::block_on(future::or(attending, answering));
         }),
     };
     log.sum_up(&counters);

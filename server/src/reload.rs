@@ -1,7 +1,7 @@
 //! Reading the configuration again while the server runs.
 
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use campanile_core::server::Options;
 
@@ -15,14 +15,14 @@ use crate::{
 pub(crate) struct Live {
     pub(crate) sources: Sources,
     /// What is in force.
-    pub(crate) effective: Effective,
+    pub(crate) effective: Arc<Mutex<Effective>>,
     pub(crate) log: Arc<Log>,
 }
 
 impl Live {
     /// Reads everything again, and puts in force what can change: the log's own options, and others by
     /// `reconfigure`. If anything is wrong, nothing changes; whether all is well.
-    pub(crate) async fn reload(&mut self, reconfigure: &impl Fn(Options)) -> bool {
+    pub(crate) async fn reload(&self, reconfigure: &impl Fn(Options)) -> bool {
         let sources = self.sources.clone();
         // Elsewhere: a disk may be slow, and this thread serves connections.
         match smol::unblock(move || sources.load()).await {
@@ -41,14 +41,22 @@ impl Live {
 
     /// How long the connections have when the server ends.
     pub(crate) fn time_to_end(&self) -> Duration {
-        let options = self.effective.configuration().server;
+        let options = self.effective().configuration().server;
         options.drain_window.saturating_add(options.drain_grace)
     }
 
-    fn adopt(&mut self, wanted: Effective, reconfigure: &impl Fn(Options)) {
-        let before = self.effective.configuration().log;
-        let changes = self.effective.adopt(wanted);
-        let now = self.effective.configuration();
+    fn effective(&self) -> MutexGuard<'_, Effective> {
+        self.effective
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn adopt(&self, wanted: Effective, reconfigure: &impl Fn(Options)) {
+        let (before, changes, now) = {
+            let mut effective = self.effective();
+            let before = effective.configuration().log;
+            (before, effective.adopt(wanted), effective.configuration())
+        };
         reconfigure(now.options());
         // With the one of both levels that tells more, for who waits for what follows.
         let louder = before.level.max(now.log.level);

@@ -23,6 +23,7 @@ mod publishing;
 mod runtimes;
 #[cfg(target_os = "linux")]
 mod service_manager;
+mod status_page;
 mod v1;
 mod verbs;
 

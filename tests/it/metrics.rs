@@ -12,7 +12,7 @@ use crate::{LAST, listener, publish_last};
 
 /// What the admin address answers to these bytes.
 #[track_caller]
-fn ask(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) fn ask(address: SocketAddr, bytes: &[u8]) -> String {
     let mut socket = TcpStream::connect(address).expect("it listens");
     socket.set_read_timeout(Some(PATIENCE)).expect("a time");
     socket.write_all(bytes).expect("it reads");
@@ -155,12 +155,12 @@ fn other_requests_are_answered_with_what_to_do() {
     let (_daemon, admin) = Daemon::with_admin(&[]);
     for (request, status, text) in [
         (
-            "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "404",
             "/metrics",
         ),
         (
-            "POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "PUT /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "405",
             "GET or HEAD",
         ),
@@ -227,7 +227,7 @@ fn an_admin_address_that_was_asked_for_and_is_taken_keeps_the_daemon_from_starti
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let expected = format!(
         "campanile: cannot listen on {address}: the address is in use; stop the other server, or choose \
-         another address with --admin-listen, or do without metrics: --admin-listen off\n"
+         another address with --admin-listen, or do without metrics and status page: --admin-listen off\n"
     );
     assert_eq!(ended.errors, expected);
 }

@@ -3,7 +3,8 @@
 use alloc::{sync::Arc, vec::Vec};
 
 use super::{
-    Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, form::Forms, session::Answer,
+    Announced, Batch, Ending, Fact, Hub, Placed, Sequence, SessionId, Version, form::Forms,
+    session::Answer,
 };
 use crate::{
     Instant,
@@ -121,6 +122,12 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 bytes: publication.len,
                 recipients,
             });
+            if publication.session == SessionId::SERVER {
+                self.announced.push_back(Announced {
+                    position,
+                    recipients,
+                });
+            }
             // It may have left meanwhile.
             let Some(index) = self.find(publication.session) else {
                 continue;

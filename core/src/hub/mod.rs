@@ -15,6 +15,7 @@
 //! ```
 
 mod admission;
+mod announce;
 mod batch;
 #[cfg(feature = "deflate")]
 mod compression;
@@ -25,6 +26,7 @@ mod form;
 mod hear;
 mod http;
 pub mod index;
+mod inspect;
 mod introduce;
 mod load;
 mod options;
@@ -39,9 +41,11 @@ mod turn;
 mod visitor;
 
 pub use admission::{Admission, AdmissionLimits, Place, TurnedAway};
+pub use announce::Announced;
 pub use batch::{Batch, Placed, Sequence};
 pub use fact::Fact;
 pub use index::{Counters, HashKey, Index, IndexLimits, TooMuchToVerify};
+pub use inspect::{Inspected, Inspection, Standing};
 pub use load::Load;
 pub use options::Options;
 pub use outbox::{OutboxLimits, SlowPolicy};
@@ -176,6 +180,8 @@ pub struct Hub<W> {
     in_flight: VecDeque<Vec<Later>>,
     /// The last publication that was delivered here.
     reached: Position,
+    /// What the server published itself and is settled.
+    announced: VecDeque<Announced>,
     next_tick: Instant,
     drain: Option<Drain>,
     load: Load,
@@ -256,6 +262,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             later_bytes: 0,
             in_flight: VecDeque::new(),
             reached: position,
+            announced: VecDeque::new(),
             next_tick: Instant::ZERO,
             drain: None,
             load: Load::default(),

@@ -76,6 +76,8 @@ mod shown;
 mod subscription;
 mod target;
 mod text;
+#[cfg(feature = "alloc")]
+mod told;
 mod word;
 
 #[cfg(feature = "alloc")]
@@ -105,6 +107,8 @@ pub use reply::{BufferTooSmall, MAX_REPLY_LEN, Reply};
 pub use scalar::{Canonical, Scalar};
 pub use subscription::{Subscription, Subscriptions, SubscriptionsIter};
 pub use text::{Bytes, Chars, Text};
+#[cfg(feature = "alloc")]
+pub(crate) use told::{tell_scalar, tell_text};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -148,6 +148,6 @@ impl Iterator for Canonical<'_> {
 impl FusedIterator for Canonical<'_> {}
 
 // RFC 3629, section 3: the octets F5 to FF never appear in UTF-8.
-const TRUE: u8 = 0xFF;
-const FALSE: u8 = 0xFE;
-const NULL: u8 = 0xFD;
+pub(super) const TRUE: u8 = 0xFF;
+pub(super) const FALSE: u8 = 0xFE;
+pub(super) const NULL: u8 = 0xFD;

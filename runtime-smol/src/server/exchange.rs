@@ -2,6 +2,7 @@
 
 use core::{
     convert::Infallible,
+    fmt,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 use std::{
@@ -11,7 +12,8 @@ use std::{
 
 use campanile_core::{
     Instant,
-    hub::{Batch, Place, Placed, Sequence, TurnedAway},
+    hub::{Announced, Batch, Inspection, Place, Placed, Sequence, TurnedAway},
+    notify::Refusal,
 };
 use smol::channel::{self, Receiver, Sender};
 
@@ -35,6 +37,10 @@ pub(super) enum Letter {
     Settled(Arc<Delivery>),
     /// Other options are in force.
     Options(Arc<Options>),
+    /// Somebody wants to look.
+    Look(Look),
+    /// The server itself publishes.
+    Announce(Box<Announcement>),
     /// Drop this in the next turn: somebody waits for that.
     Turn(Sender<Infallible>),
     /// Close everything.
@@ -48,6 +54,31 @@ pub(super) struct Newcomer {
     pub(super) number: u64,
     /// Its place, or why it is to be declined.
     pub(super) entered: Result<Place, TurnedAway>,
+}
+
+/// What is to be done with a look at a hub.
+pub(super) struct Look(pub(super) Box<dyn FnOnce(Inspection<'_>) + Send>);
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Look").finish_non_exhaustive()
+    }
+}
+
+/// A publisher's message from the server itself, and who is to know what became of it.
+pub(super) struct Announcement {
+    pub(super) message: String,
+    pub(super) told: Told,
+}
+
+/// Is told what became of an announcement.
+pub(super) type Told = Box<dyn FnOnce(Result<Announced, Refusal>) + Send>;
+
+impl fmt::Debug for Announcement {
+    /// Leaves out what is said, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Announcement").finish_non_exhaustive()
+    }
 }
 
 /// A batch on its way through all shards.

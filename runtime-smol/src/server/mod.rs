@@ -20,7 +20,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use campanile_core::hub::{Admission, Sequence};
+use campanile_core::{
+    hub::{Admission, Announced, Inspection, Sequence},
+    notify::Refusal,
+};
 use smol::{LocalExecutor, channel, future};
 
 pub use campanile_core::server::{Counters, Fact, Latencies, Options, Publishers, Readings};
@@ -28,7 +31,7 @@ pub use campanile_core::server::{Counters, Fact, Latencies, Options, Publishers,
 use campanile_core::server::Meter;
 
 use accept::Acceptor;
-use exchange::{Exchange, Letter};
+use exchange::{Announcement, Exchange, Letter, Look};
 use poller::Listener;
 use shard::{Common, Shard, random_key};
 
@@ -85,6 +88,31 @@ impl Control {
         let options = Arc::new(options);
         self.exchange
             .post_to_all(|| Letter::Options(Arc::clone(&options)));
+    }
+
+    /// Has the shard of this number, from 0, `look` at its hub soon, between two turns: it serves nobody
+    /// meanwhile, so whoever looks at many sessions should come back for some at a time. `false`: there
+    /// is no such shard, or it has ended. One that ends before it is asked drops `look`.
+    pub fn inspect(
+        &self,
+        shard: usize,
+        look: impl FnOnce(Inspection<'_>) + Send + 'static,
+    ) -> bool {
+        let look = Look(Box::new(look));
+        self.exchange.post(shard, Letter::Look(look))
+    }
+
+    /// Publishes a publisher's `message` of the server's own, whose [`Fact`] has the connection
+    /// [`Hub::OWN`](campanile_core::hub::Hub::OWN), and has `told` told what became of it, in a
+    /// shard's thread. `false`: the server has ended. If it ends meanwhile, `told` is dropped.
+    pub fn announce(
+        &self,
+        message: String,
+        told: impl FnOnce(Result<Announced, Refusal>) + Send + 'static,
+    ) -> bool {
+        let told = Box::new(told);
+        let announcement = Box::new(Announcement { message, told });
+        self.exchange.post(0, Letter::Announce(announcement))
     }
 }
 

@@ -21,7 +21,7 @@ use smol::{Timer, channel::Receiver, future};
 
 use super::{
     Fact, Options,
-    exchange::{Delivery, Exchange, Letter, Newcomer},
+    exchange::{Announcement, Delivery, Exchange, Letter, Look, Newcomer, Told},
     poller::{Poller, Socket},
 };
 use crate::clock::Clock;
@@ -77,6 +77,8 @@ pub(super) struct Shard {
     deadline: Option<Instant>,
     /// When the first publication came in that was not handed out yet.
     oldest: Option<Instant>,
+    /// Who is to know what became of what the server itself published.
+    announcing: VecDeque<Told>,
     /// What was handed out and is to be written in this turn: when the first came in, and how many.
     unwritten: Vec<(Instant, u64)>,
     /// What is shown at the end of each turn.
@@ -145,6 +147,7 @@ impl Shard {
             unsettled: 0,
             deadline: None,
             oldest: None,
+            announcing: VecDeque::new(),
             unwritten: Vec::new(),
             readings: Readings::default(),
             meters,
@@ -158,6 +161,7 @@ impl Shard {
             self.hear()?;
             self.hand_out();
             self.hub.handle_timeouts(self.clock.now());
+            self.tell_announced();
             self.flush();
             self.show();
             if self.is_done() {
@@ -194,7 +198,12 @@ impl Shard {
             match letter {
                 Letter::Placed(delivery) => self.exchange.delivered(delivery, &[]),
                 Letter::Connection(newcomer) => self.dismiss(newcomer.entered.ok()),
-                Letter::Settled(_) | Letter::Options(_) | Letter::Turn(_) | Letter::Drain => {}
+                Letter::Settled(_)
+                | Letter::Options(_)
+                | Letter::Look(_)
+                | Letter::Announce(_)
+                | Letter::Turn(_)
+                | Letter::Drain => {}
             }
         }
     }
@@ -249,6 +258,14 @@ impl Shard {
                 self.hub.reconfigure(&options.hub);
                 self.options = Arc::unwrap_or_clone(options);
             }
+            Letter::Look(Look(look)) => look(self.hub.inspect()),
+            Letter::Announce(announcement) => {
+                let Announcement { message, told } = *announcement;
+                match self.hub.announce(&message) {
+                    Ok(()) => self.announcing.push_back(told),
+                    Err(refusal) => told(Err(refusal)),
+                }
+            }
             Letter::Turn(letter) => drop(letter),
             Letter::Drain => {
                 let now = self.clock.now();
@@ -256,6 +273,15 @@ impl Shard {
                 let time = self.options.drain_time(self.hub.sessions());
                 self.hub.drain(time, now);
                 self.deadline = Some(now.after(window).after(self.options.drain_grace));
+            }
+        }
+    }
+
+    /// Says what became of what the server itself published.
+    fn tell_announced(&mut self) {
+        while let Some(announced) = self.hub.poll_announced() {
+            if let Some(told) = self.announcing.pop_front() {
+                told(Ok(announced));
             }
         }
     }

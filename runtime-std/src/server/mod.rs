@@ -48,8 +48,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use campanile_core::hub::{HashKey, Hub};
 pub use campanile_core::server::{Counters, Fact, Meter, Options, Publishers};
+use campanile_core::{
+    hub::{Announced, HashKey, Hub, Inspection},
+    notify::Refusal,
+};
 
 use crate::clock::Clock;
 use state::{State, Watch};
@@ -78,9 +81,34 @@ type Observer<'o> = &'o (dyn Fn(&Fact<'_>) + Send + Sync + 'o);
 
 /// Changes how a server serves, and tells what it does, meanwhile.
 pub struct Control<'s> {
-    reconfigure: &'s dyn Fn(Options),
-    turn: &'s dyn Fn(),
+    server: &'s dyn Controlled,
     meter: Arc<Meter>,
+}
+
+/// What can be asked of a server, whatever its observer borrows.
+trait Controlled {
+    fn reconfigure(&self, options: Options);
+    fn turn(&self);
+    fn inspect(&self, look: &mut dyn FnMut(Inspection<'_>));
+    fn announce(&self, message: &str) -> Result<Announced, Refusal>;
+}
+
+impl Controlled for Server<'_> {
+    fn reconfigure(&self, options: Options) {
+        self.lock().reconfigure(options);
+    }
+
+    fn turn(&self) {
+        drop(self.lock());
+    }
+
+    fn inspect(&self, look: &mut dyn FnMut(Inspection<'_>)) {
+        look(self.lock().hub.inspect());
+    }
+
+    fn announce(&self, message: &str) -> Result<Announced, Refusal> {
+        self.lock().announce(message, self.clock.now())
+    }
 }
 
 impl Control<'_> {
@@ -88,12 +116,32 @@ impl Control<'_> {
     /// wait are theirs too ([`Hub::reconfigure`]); times and the size of messages are those of
     /// connections that come later.
     pub fn reconfigure(&self, options: Options) {
-        (self.reconfigure)(options);
+        self.server.reconfigure(options);
+    }
+
+    /// Looks at the hub, which is locked meanwhile: whoever looks at many sessions should come back for
+    /// some at a time.
+    pub fn inspect(&self, look: impl FnOnce(Inspection<'_>)) {
+        let mut look = Some(look);
+        self.server.inspect(&mut |inspection| {
+            if let Some(look) = look.take() {
+                look(inspection);
+            }
+        });
+    }
+
+    /// Publishes a publisher's `message` of the server's own, whose [`Fact`] has the connection
+    /// [`Hub::OWN`]. Tells what became of it.
+    ///
+    /// # Errors
+    /// The message is refused, as it would be if a publisher had sent it, or is none of a publisher's.
+    pub fn announce(&self, message: &str) -> Result<Announced, Refusal> {
+        self.server.announce(message)
     }
 
     /// Waits until the hub is free for a moment: while a thread hangs with it, that is for ever.
     pub fn turn(&self) {
-        (self.turn)();
+        self.server.turn();
     }
 
     /// Where the server shows what it does and holds, but for the latencies.
@@ -136,13 +184,7 @@ pub fn serve(
         });
         if let Ok(accepting) = &accepting {
             let meter = Arc::clone(&server.lock().meter);
-            let reconfigure = &|options| server.lock().reconfigure(options);
-            let turn = &|| drop(server.lock());
-            attend(Control {
-                reconfigure,
-                turn,
-                meter,
-            });
+            attend(Control { server, meter });
             (server.observer)(&Fact::Draining);
             server.stop_accepting(local, accepting);
         }

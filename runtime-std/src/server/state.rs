@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use campanile_core::{
     Instant,
-    hub::{self, Admission, Hub, Rights, Sequence, SessionId},
+    hub::{self, Admission, Announced, Hub, Rights, Sequence, SessionId},
+    notify::{ErrorCode, Refusal},
     server::{Meter, Readings},
 };
 
@@ -129,6 +130,15 @@ impl<'o> State<'o> {
         }
         let deadlines = [self.hub.poll_timeout(), self.deadline];
         Some(deadlines.into_iter().flatten().min())
+    }
+
+    /// Publishes a message of the server's own.
+    pub(super) fn announce(&mut self, message: &str, now: Instant) -> Result<Announced, Refusal> {
+        self.hub.announce(message)?;
+        self.flush(now);
+        // Everything that was handed out is settled.
+        let announced = self.hub.poll_announced();
+        announced.ok_or_else(|| Refusal::new(ErrorCode::ShuttingDown))
     }
 
     /// Puts other options in force.

@@ -3,62 +3,143 @@
 //! Plain threads that block, a few at most: what serves clients does not wait for them, and its
 //! readiness queue is not theirs.
 
+mod ages;
+mod api;
 mod http;
+mod hubs;
 mod metrics;
 mod process;
 
-use core::time::Duration;
+use core::{net::SocketAddr, time::Duration};
 use std::{
     io,
     net::{TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
     time::SystemTime,
 };
 
-use campanile_core::server::{Counters, Readings};
+use campanile_core::server::{Counters, Options};
 
 use crate::{
     config::{Effective, Origin},
     log::Log,
     service::Passed,
 };
-use http::{Request, Response};
+use ages::Ages;
+use http::{Method, Request, Response};
+pub(crate) use hubs::{Hubs, Relay};
 use metrics::Snapshot;
 
-/// How many are answered at a time; others are dropped. A scraper takes one, and a person another.
-const CONNECTIONS: usize = 8;
+/// How many are answered at a time; others are dropped. A browser that opens the status page takes six, a
+/// scraper one.
+const CONNECTIONS: usize = 16;
 
 /// How long accepting rests after a failure, such as when there are no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 
 /// What is served.
-const PAGES: &[Page] = &[Page {
-    path: "/metrics",
-    what: "what the server does, in numbers, for Prometheus and its kind",
-    make: |pages, request| metrics::page(pages.snapshot(), request),
-}];
+const PAGES: &[Page] = &[
+    Page::get("/", "the status page, for people", |_, _| {
+        Response::new("text/html; charset=utf-8", include_str!("page/index.html"))
+    }),
+    Page::get("/page.css", "how it looks", |_, _| {
+        Response::new("text/css; charset=utf-8", include_str!("page/page.css"))
+    }),
+    Page::get("/page.js", "what it does", |_, _| {
+        Response::new(SCRIPT, include_str!("page/page.js"))
+    }),
+    Page::get("/charts.js", "its charts", |_, _| {
+        Response::new(SCRIPT, include_str!("page/charts.js"))
+    }),
+    Page::get("/icon.svg", "its icon", |_, _| {
+        Response::new("image/svg+xml", include_str!("page/icon.svg"))
+    }),
+    Page::get(
+        "/metrics",
+        "what the server does, in numbers, for Prometheus and its kind",
+        |pages, request| metrics::page(pages.snapshot(), request),
+    ),
+    Page::get("/api/status", "the same, for the status page", api::status),
+    Page::get("/api/events", "the last lines of the log", api::events),
+    Page::get(
+        "/api/connections",
+        "who is connected, and what each one subscribes to",
+        api::connections,
+    ),
+    Page::post(
+        "/api/publish",
+        "publishes a notification for a test",
+        api::publish,
+    ),
+    Page::post(
+        "/api/explain",
+        "tells who would receive a notification, and why others would not",
+        api::explain,
+    ),
+];
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 struct Page {
+    method: Method,
     path: &'static str,
     /// What it is, in a line.
     what: &'static str,
-    make: fn(&Pages, &Request<'_>) -> Response,
+    make: Make,
 }
 
-/// Tells what the hubs do and hold, and how many there are.
-pub(crate) type Show = Arc<dyn Fn() -> (Readings, usize) + Send + Sync>;
+type Make = fn(&Pages, &Request<'_>) -> Response;
+
+impl Page {
+    const fn get(path: &'static str, what: &'static str, make: Make) -> Self {
+        Self {
+            method: Method::Get,
+            path,
+            what,
+            make,
+        }
+    }
+
+    const fn post(path: &'static str, what: &'static str, make: Make) -> Self {
+        Self {
+            method: Method::Post,
+            ..Self::get(path, what, make)
+        }
+    }
+
+    /// Whether another web site may have a browser ask for it, who sees nothing of the answer: not for
+    /// what takes time.
+    fn is_for_anybody(&self) -> bool {
+        !self.path.starts_with("/api/")
+    }
+}
+
+/// What there is to know of the server that does not change by itself.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) runtime: &'static str,
+    /// Where it serves.
+    pub(crate) listen: SocketAddr,
+    /// The settings in force.
+    pub(crate) effective: Arc<Mutex<Effective>>,
+}
 
 /// What the pages tell of.
 #[derive(Clone)]
 struct Pages {
-    show: Show,
+    hubs: Arc<dyn Hubs>,
     counters: Arc<Counters>,
+    log: Arc<Log>,
+    about: Arc<About>,
+    ages: Arc<Ages>,
     started: SystemTime,
     hosts: Arc<[String]>,
+    /// Held while somebody looks through the connections.
+    looking: Arc<Mutex<()>>,
 }
 
 /// The admin address, taken.
@@ -114,21 +195,38 @@ impl Admin {
             Err(error) => {
                 let reason = crate::refusal_to_listen(address, &error, "--admin-listen");
                 Err(format!(
-                    "{reason}, or do without metrics: --admin-listen off"
+                    "{reason}, or do without metrics and status page: --admin-listen off"
                 ))
             }
         }
     }
 
     /// Answers from now on, in a thread of its own; where there is none, `log` says so.
-    pub(crate) fn start(self, show: Show, counters: &Arc<Counters>, log: &Log) {
+    pub(crate) fn start(
+        self,
+        hubs: Arc<dyn Hubs>,
+        counters: &Arc<Counters>,
+        about: About,
+        log: &Arc<Log>,
+    ) {
         let pages = Pages {
-            show,
+            hubs,
             counters: Arc::clone(counters),
+            log: Arc::clone(log),
+            about: Arc::new(about),
+            ages: Arc::default(),
             started: SystemTime::now(),
             hosts: Arc::clone(&self.hosts),
+            looking: Arc::default(),
         };
-        if let Err(error) = spawn(move || self.run(&pages)) {
+        let (ages, noted) = (Arc::clone(&pages.ages), Arc::clone(&pages.hubs));
+        let noting = spawn(move || {
+            loop {
+                ages.note(SystemTime::now(), noted.readings().accepted);
+                thread::sleep(ages::PACE);
+            }
+        });
+        if let Err(error) = noting.and_then(|()| spawn(move || self.run(&pages))) {
             log.no_admin(&error.to_string());
         }
     }
@@ -176,24 +274,43 @@ impl Pages {
     }
 
     fn page(&self, request: &Request<'_>) -> Response {
-        if let Some(page) = PAGES.iter().find(|page| page.path == request.path) {
-            return (page.make)(self, request);
+        let Some(page) = PAGES.iter().find(|page| page.path == request.path) else {
+            let mut text = "There is no such page. These there are:\n".to_owned();
+            for page in PAGES {
+                text.push_str(&format!("  {}  {}\n", page.path, page.what));
+            }
+            return Response::text(404, text);
+        };
+        if page.method != request.method {
+            return Response::wrong_method(page.method);
         }
-        let mut text = "There is no such page. These there are:\n".to_owned();
-        for page in PAGES {
-            text.push_str(&format!("  {}  {}\n", page.path, page.what));
+        if request.is_foreign && !page.is_for_anybody() {
+            return http::foreign();
         }
-        Response::text(404, text)
+        (page.make)(self, request)
     }
 
     fn snapshot(&self) -> Snapshot {
-        let (readings, shards) = (self.show)();
         Snapshot {
-            readings,
-            shards,
+            readings: self.hubs.readings(),
+            shards: self.hubs.count(),
             counters: Arc::clone(&self.counters),
             started: self.started,
             process: process::measure(),
         }
+    }
+
+    /// How the server serves at the moment.
+    fn options(&self) -> Options {
+        let effective = self.about.effective.lock();
+        let effective = effective.unwrap_or_else(PoisonError::into_inner);
+        effective.configuration().options()
+    }
+
+    /// Does `look` while nobody else looks through the connections: so however many ask, the hubs are
+    /// held up by one.
+    fn alone<T>(&self, look: impl FnOnce() -> T) -> T {
+        let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        look()
     }
 }

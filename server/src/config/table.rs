@@ -136,7 +136,7 @@ pub(crate) const SECTIONS: &[(&str, &str, &str)] = &[
     (
         "admin",
         "Admin",
-        "Where the server tells what it does: `GET /metrics`, for Prometheus and its kind",
+        "Where the server tells what it does: a status page for people, `GET /metrics` for Prometheus and its kind",
     ),
     (
         "proxy",
@@ -237,8 +237,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
         flag: "admin-listen",
         kind: Kind::OptionalAddress,
         applies: Applies::Restart,
-        help: "The address and port for metrics, which whoever reaches it may read; `off` for none. Where \
-               the default is in use already, there are none",
+        help: "The address and port for metrics and the status page, for whoever reaches it; `off` for none. \
+               Where the default is in use already, there are none",
         slot: |all| &mut all.admin,
     },
     Setting {

@@ -335,6 +335,12 @@ pub(crate) trait Named: Copy + PartialEq + 'static {
     const PLACEHOLDER: &'static str;
     /// All of them, each with its name and what it means.
     const NAMES: &'static [(Self, Choice)];
+
+    /// Its own name.
+    fn name(self) -> &'static str {
+        let own = Self::NAMES.iter().find(|(value, _)| *value == self);
+        own.map_or("", |(_, choice)| choice.name)
+    }
 }
 
 fn choices<T: Named>() -> Vec<Choice> {
@@ -343,8 +349,7 @@ fn choices<T: Named>() -> Vec<Choice> {
 
 impl<T: Named> Slot for T {
     fn get(&self) -> Value {
-        let own = T::NAMES.iter().find(|(value, _)| value == self);
-        Value::Choice(own.map_or("", |(_, choice)| choice.name))
+        Value::Choice(self.name())
     }
 
     fn set(&mut self, value: Value) {

@@ -6,12 +6,14 @@
 mod events;
 mod form;
 mod limiter;
+mod recent;
 #[cfg(test)]
 mod tests;
 
 use std::{
     io::{self, IsTerminal as _},
     net::SocketAddr,
+    sync::Arc,
 };
 
 use campanile_core::{
@@ -29,6 +31,8 @@ use crate::config::{Choice, Named};
 pub(crate) use events::Kind;
 use form::Form;
 use limiter::Limiter;
+use recent::Keeping;
+pub(crate) use recent::Recent;
 
 /// How many lines may wait for whoever reads the log; more are dropped. A second of a busy server, and a
 /// megabyte; their places take 32 bytes each from the start.
@@ -153,6 +157,7 @@ impl Named for Format {
 pub(crate) struct Log {
     limiter: Limiter,
     filter: reload::Handle<LevelFilter, Registry>,
+    recent: Arc<Recent>,
 }
 
 /// Starts logging; when the guard is dropped, what waits is written.
@@ -160,10 +165,14 @@ pub(crate) struct Log {
 /// A thread of its own writes the lines, so that a log which is read slowly, not at all, or from a
 /// full disk is the only thing to suffer.
 pub(crate) fn init(options: &Options) -> (Log, WorkerGuard) {
+    let recent = Arc::new(Recent::default());
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(WAITING_LINES)
         .lossy(true)
-        .finish(io::stderr());
+        .finish(Keeping {
+            recent: Arc::clone(&recent),
+            out: io::stderr(),
+        });
     let is_terminal = io::stderr().is_terminal();
     let form = match options.format {
         Format::Auto if !is_terminal => Form::Json,
@@ -180,6 +189,7 @@ pub(crate) fn init(options: &Options) -> (Log, WorkerGuard) {
     let log = Log {
         limiter: Limiter::new(options.rate),
         filter: handle,
+        recent,
     };
     (log, guard)
 }
@@ -220,6 +230,19 @@ impl Log {
                 origins = in_words(origins),
                 "listening"
             );
+        }
+    }
+
+    /// The last lines that were written.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Somebody has published by the status page.
+    pub(crate) fn announced(&self, peer: Option<SocketAddr>, position: &str, recipients: u64) {
+        if self.admits(Kind::Announced) {
+            let peer = peer.map_or_else(String::new, |peer| peer.to_string());
+            info!(%peer, %position, recipients, "test notification");
         }
     }
 

@@ -50,6 +50,7 @@ fn logged(form: Form, rate: u32, test: impl FnOnce(&Log)) -> Vec<String> {
     let log = Log {
         limiter: Limiter::new(rate),
         filter: handle,
+        recent: Arc::default(),
     };
     with_default(registry().with(filter).with(layer), || test(&log));
     let bytes = lines.0.lock().expect("no panic").clone();
@@ -146,6 +147,7 @@ fn everything(log: &Log) {
         reason: TurnedAway::Full,
     });
     log.record(&Fact::AcceptFailed { error: &error });
+    log.announced(Some(peer), "1-2", 3);
     log.reloaded("a\tfile", 1, 2);
     log.changed("key", "1", "2", "at once");
     log.needs_restart("key", "1", "2");

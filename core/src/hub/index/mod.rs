@@ -44,6 +44,7 @@
 //! dropped.
 
 mod cohort;
+mod describe;
 mod earlier;
 mod enter;
 mod hash;

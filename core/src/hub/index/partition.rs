@@ -123,6 +123,14 @@ impl Keys {
         give_back(&mut self.numbers, |key| spread(key.number));
     }
 
+    /// The name of a number that is in use.
+    pub(super) fn name(&self, number: u32) -> Option<&[u8]> {
+        let hash = self.hash(number)?;
+        let is_it = |key: &KeyName| key.number == number;
+        let found = self.names.find(spread(hash), is_it)?;
+        Some(&found.name)
+    }
+
     /// Of the name.
     fn hash(&self, number: u32) -> Option<u32> {
         let is_it = |key: &KeyNumber| key.number == number;

@@ -10,7 +10,7 @@
 //! So what is asked of a candidate is in one place. A text fills whole words: behind its end is
 //! [`PAD`], which none ends with.
 
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, vec::Vec};
 
 use super::{
     hash::kept,
@@ -143,6 +143,29 @@ impl<'a> Iterator for Checks<'a> {
 impl Check<'_> {
     /// Stands for a key where there is none.
     pub(super) const NO_KEY: u32 = u32::MAX;
+
+    /// Whether no value at all is accepted.
+    pub(super) fn is_never(&self) -> bool {
+        self.accepts
+            .as_ref()
+            .is_some_and(|set| set.values.is_empty())
+    }
+
+    /// The values that are accepted; nothing if all are.
+    pub(super) fn values<'o>(&self) -> Option<Vec<Cow<'o, [u8]>>> {
+        let set = self.accepts.as_ref()?;
+        let mut start: usize = 0;
+        let values = set.values.iter().map(|&[_, end]| {
+            let words = set.texts.get(start..end as usize).unwrap_or_default();
+            start = end as usize;
+            let mut text: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            while text.last() == Some(&PAD) {
+                text.pop();
+            }
+            Cow::Owned(text)
+        });
+        Some(values.collect())
+    }
 
     /// Whether a value of the key, of whom there is at least one, is accepted.
     pub(super) fn accepts_of(&self, key: &Key, terms: &Terms) -> bool {

@@ -5,6 +5,7 @@ mod codec;
 #[cfg(feature = "deflate")]
 mod compression;
 mod http;
+mod inspecting;
 mod order;
 mod queues;
 mod sessions;

@@ -21,13 +21,17 @@ mod read;
 mod sort;
 mod write;
 
+#[cfg(test)]
+pub(super) use bytes::SHORTEST_RUN;
+#[cfg(any(test, feature = "alloc"))]
+pub(super) use bytes::ZEROS;
 pub(super) use bytes::shift_down;
 #[cfg(feature = "alloc")]
 pub(crate) use bytes::shorten;
+#[cfg(any(test, feature = "alloc"))]
+pub(super) use read::split_length;
 #[cfg(test)]
-pub(super) use bytes::{SHORTEST_RUN, ZEROS};
-#[cfg(test)]
-pub(super) use read::{Filter, Set, split_length};
+pub(super) use read::{Filter, Set};
 #[cfg(test)]
 pub(super) use sort::sort;
 pub(super) use write::Size;

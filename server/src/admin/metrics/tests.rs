@@ -22,10 +22,7 @@ fn snapshot() -> Snapshot {
 }
 
 fn text_of(accept: &str) -> String {
-    let request = Request {
-        path: "/metrics",
-        accept,
-    };
+    let request = Request::get("/metrics", accept);
     format!("{:?}", page(snapshot(), &request))
         .replace("\\n", "\n")
         .replace("\\\"", "\"")

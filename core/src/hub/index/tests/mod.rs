@@ -1,6 +1,7 @@
 //! The index against `matches` and a model of the protocol, and what it does with memory.
 
 mod checks;
+mod describing;
 mod memory;
 mod parts;
 mod section_4;
@@ -64,6 +65,13 @@ fn client(list: &[String]) -> String {
 
 fn publication(target: &str) -> String {
     format!(r#"{{"sender":"server","notification":{target}}}"#)
+}
+
+/// What a subscriber is said to have in so many bytes, and whether that is all.
+fn describe(index: &Index, subscriber: u32, limit: usize) -> (String, bool) {
+    let mut text = String::new();
+    let is_all = index.describe(subscriber, &mut text, limit);
+    (text, is_all)
 }
 
 /// Replaces what a subscriber has; `false` if the list is not valid, or refused.

@@ -155,6 +155,11 @@ fn run(mut index: Index, steps: &[Step]) -> Result<[usize; 5], TestCaseError> {
                     let by_matches = list.any(|subscription| matches(&subscription, &notification));
                     let by_model = meant.iter().any(|meant| model::meets(meant, &read));
                     prop_assert_eq!(by_matches, by_model);
+                    let described = describe(&index, who, usize::MAX).0;
+                    let told = Subscriptions::parse_array(described.as_bytes(), &NO_LIMITS);
+                    let mut told = told.iter().flatten();
+                    let by_told = told.any(|subscription| matches(&subscription, &notification));
+                    prop_assert_eq!(by_told, by_model, "{:?} is not {}", set, described);
                     let is_heard = heard.contains(&who);
                     prop_assert_eq!(is_heard, by_model, "{}: {:?} and {}", who, set, text);
                     counts[usize::from(!is_heard)] += usize::from(!set.is_empty());
