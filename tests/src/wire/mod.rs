@@ -4,13 +4,14 @@ mod frame;
 mod response;
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
 use serde_json::Value;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::PATIENCE;
 
@@ -60,6 +61,26 @@ impl Wire {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)
             .unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
+        Self::over(stream)
+    }
+
+    /// A TCP connection from this address, one of the machine's own, and nothing sent.
+    #[track_caller]
+    #[must_use]
+    pub fn connect_from(local: IpAddr, address: SocketAddr) -> Self {
+        let connect = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.bind(&SocketAddr::new(local, 0).into())?;
+            socket.connect_timeout(&address.into(), PATIENCE)?;
+            Ok::<_, std::io::Error>(TcpStream::from(socket))
+        };
+        Self::over(connect().unwrap_or_else(|error| {
+            panic!("no connection from {local} to {address}: {error}");
+        }))
+    }
+
+    #[track_caller]
+    fn over(stream: TcpStream) -> Self {
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("a timeout above zero");
@@ -192,7 +213,8 @@ impl Wire {
                         Instant::now() < deadline,
                         "the daemon says nothing but pings"
                     );
-                    self.send_frame(&Frame::pong(frame.payload));
+                    // The daemon may have gone meanwhile, which the next read tells.
+                    self.try_send(&Frame::pong(frame.payload).masked());
                 }
                 (Frame::PONG, _) => return Received::Pong(frame.payload),
                 (Frame::CLOSE, _) => return closing(frame.payload),
@@ -345,6 +367,23 @@ impl Wire {
     pub fn wait_for_unread_bytes(&self) {
         let waiting = self.stream.peek(&mut [0]).expect("bytes come");
         assert_eq!(waiting, 1, "the daemon closed the connection");
+    }
+
+    /// Ends our direction of the TCP stream, if the connection is still there.
+    pub fn stop_sending(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection by a reset.
+    pub fn reset(self) {
+        // A socket that refuses is closed in order.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// The kernel keeps as little as it can of what is not read. It is said before anything is sent, or
+    /// has no effect on what the other end thinks.
+    pub fn keep_little(&self) {
+        let _ = SockRef::from(&self.stream).set_recv_buffer_size(1);
     }
 
     /// Ends our direction of the TCP stream and keeps on reading.
