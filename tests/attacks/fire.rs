@@ -55,11 +55,11 @@ const GAUGES: &[&str] = &[
     "campanile_outbox_connections",
 ];
 
+/// What the trial is called.
+pub(crate) const NAME: &str = "everybody_hears_everything_within_a_second_under_fire";
+
 pub(crate) fn trial() -> Trial {
-    Trial::test(
-        "everybody_hears_everything_within_a_second_under_fire",
-        || families::alone(run),
-    )
+    Trial::test(NAME, || families::alone(run))
 }
 
 /// A number from the environment.

@@ -27,6 +27,16 @@ pub(crate) static ATTACKS: &[Attack] = &[
     )
     .reaches(&["values of a subscription or notification"])
     .counted(OTHER),
+    Attack::message(
+        "a key too many",
+        |_| {
+            let keys: Vec<_> = (0..65).map(|key| format!("\"{key}\":1")).collect();
+            client(&[subscription("p", &format!("{{{}}}", keys.join(",")))])
+        },
+        &[End::Error("invalid_subscription")],
+    )
+    .reaches(&["keys of a subscription; of a notification"])
+    .counted(OTHER),
     Attack::any(
         "as many shapes as there may be, and more",
         |attacker| {
@@ -93,6 +103,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         |_| format!(r#"{{"sender":"client","x":{}"#, "[".repeat(10_000)),
         &[End::Error("invalid_json")],
     )
+    .reaches(&["depth of JSON"])
     .counted(OTHER),
     Attack::message(
         "a number of fifty thousand digits",
