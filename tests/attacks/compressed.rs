@@ -59,7 +59,7 @@ fn braces() -> Vec<u8> {
 }
 
 /// Agrees on compression and sends a compressed message, in fragments of so many bytes.
-fn explode(attacker: &mut Attacker, message: &[u8], length: usize) -> End {
+fn explode(attacker: &Attacker, message: &[u8], length: usize) -> End {
     let mut wire = attacker.open_with("Sec-WebSocket-Extensions: permessage-deflate\r\n");
     wire.expect_compression();
     let mut fragments: Vec<_> = message.chunks(length).map(Frame::continuation).collect();

@@ -63,8 +63,8 @@ pub(crate) static FAMILIES: &[Family] = &[
 /// The most connections that there may be from an address.
 pub(crate) const PER_ADDRESS: usize = 100;
 
-/// Publications a second.
-pub(crate) const PUBLICATIONS: usize = 400;
+/// Publications a second: several times what the well-behaved publisher needs.
+pub(crate) const PUBLICATIONS: usize = 150;
 
 /// How much the rate of the daemon under attack lets into its log of each event, in a second.
 pub(crate) const LOG_RATE: usize = 100;

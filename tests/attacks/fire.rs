@@ -25,6 +25,9 @@ use crate::{
 /// What the service promises: so long after a notification is published, everybody has heard it.
 const PROMISE: Duration = Duration::from_secs(1);
 
+/// The same for a program that is not optimised, which takes tens of times as long.
+const PROMISE_UNOPTIMISED: Duration = Duration::from_secs(5);
+
 /// Well-behaved subscribers.
 const SUBSCRIBERS: u8 = 20;
 
@@ -33,6 +36,9 @@ const PACE: Duration = Duration::from_millis(20);
 
 /// Hosts that attack at a time, one attack after the other.
 const ATTACKERS: u8 = 6;
+
+/// From so many seconds on, a fire is worth some preparation, and lasts long enough for the slow attacks.
+const LONG: u64 = 20;
 
 /// How much more memory there may be afterwards: what the allocator keeps for the next ones, in an arena
 /// for each thread. All that the attackers made the daemon hold at once is several times as much.
@@ -62,13 +68,23 @@ pub(crate) fn trial() -> Trial {
     Trial::test(NAME, || families::alone(run))
 }
 
+/// What is promised of the daemon that is tested.
+fn promise() -> Duration {
+    let mut folders = Daemon::binary().components();
+    if folders.any(|folder| folder.as_os_str() == "debug") {
+        PROMISE_UNOPTIMISED
+    } else {
+        PROMISE
+    }
+}
+
 /// A number from the environment.
 fn number(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().expect(name))
 }
 
 fn run() -> Result<(), Failed> {
-    let seconds = number("CAMPANILE_ATTACK_SECONDS", 5);
+    let seconds = number("CAMPANILE_ATTACK_SECONDS", 4);
     let seed = number("CAMPANILE_ATTACK_SEED", 1);
     let arguments = env::var("CAMPANILE_ATTACK_ARGUMENTS").unwrap_or_default();
     let arguments: Vec<_> = arguments.split_whitespace().map(str::to_owned).collect();
@@ -79,12 +95,14 @@ fn run() -> Result<(), Failed> {
         .collect();
     // The slow ones take longer than a short fire.
     let (slow, quick): (Vec<_>, Vec<_>) = corpus.iter().partition(|attack| attack.is_slow);
-    let slow = if seconds < 20 { vec![] } else { slow };
+    let slow = if seconds < LONG { vec![] } else { slow };
 
     let service = Service::default();
     let board = Board::default();
     let start = Instant::now();
     let (calm, fire) = thread::scope(|threads| {
+        // Whatever goes wrong here, the publisher must not go on for ever.
+        let over = Over(&service);
         let subscribers: Vec<_> = (0..SUBSCRIBERS)
             .map(|number| {
                 let mut wire = families::subscriber(
@@ -97,11 +115,13 @@ fn run() -> Result<(), Failed> {
             })
             .collect();
         let publisher = threads.spawn(|| service.publish(daemon.connect_v1()));
-        // Once around, for what is kept for the next ones.
-        board.attack(&quick, daemon.address(), seed, Duration::ZERO);
+        if seconds >= LONG {
+            // Once around, for what is kept for the next ones.
+            board.attack(&quick, daemon.address(), seed, Duration::ZERO);
+            board.forget();
+        }
         let before = at_rest(&daemon, admin, None);
         let page = metrics::get(admin, "/metrics");
-        board.forget();
 
         let calm = service.published();
         thread::sleep(Duration::from_secs((seconds / 4).clamp(2, 10)));
@@ -116,7 +136,7 @@ fn run() -> Result<(), Failed> {
         });
         let end = service.published();
         let after = at_rest(&daemon, admin, Some(&before));
-        service.is_over.store(true, Relaxed);
+        drop(over);
         publisher.join().expect("the publisher is served");
         let mut heard = Vec::new();
         for subscriber in subscribers {
@@ -126,6 +146,7 @@ fn run() -> Result<(), Failed> {
                     .expect("every subscriber hears everything"),
             );
         }
+        println!("before the fire, {before}; after it, {after}");
         before.expect(&after);
         board
             .made
@@ -144,8 +165,9 @@ fn run() -> Result<(), Failed> {
     expect_bounded_log(&daemon, start.elapsed());
     // What the machine does to clients whom nobody attacks is none of the attackers' doing.
     assert!(
-        fire.most <= PROMISE + calm.most,
-        "not within a second: {fire}; without attackers: {calm}"
+        fire.most <= promise() + calm.most,
+        "not within {:?}: {fire}; without attackers: {calm}",
+        promise()
     );
     Ok(())
 }
@@ -159,6 +181,15 @@ struct Service {
     /// When each notification was published.
     times: Mutex<Vec<Instant>>,
     is_over: AtomicBool,
+}
+
+/// It is over when this is dropped.
+struct Over<'s>(&'s Service);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Relaxed);
+    }
 }
 
 impl Service {
@@ -291,43 +322,49 @@ struct Level {
     descriptors: usize,
     memory: usize,
     threads: usize,
-    gauges: BTreeMap<&'static str, u64>,
+    gauges: BTreeMap<&'static str, f64>,
 }
 
-/// Waits until the daemon has forgotten all attackers: until there is no more of them than `before`, or
-/// nothing that changes any more.
+/// Waits until the daemon has forgotten all attackers: until what there is of it is what was `before`, or
+/// what was half a second ago.
 fn at_rest(daemon: &Daemon, admin: SocketAddr, before: Option<&Level>) -> Level {
     let start = Instant::now();
     let mut last: Option<Level> = None;
     loop {
         let (descriptors, memory) = daemon.footprint();
         let page = metrics::get(admin, "/metrics");
-        // Whole numbers, all of them.
-        let gauge = |name: &&'static str| (*name, metrics::sample_in(&page, name).to_bits());
+        let gauge = |name: &&'static str| (*name, metrics::sample_in(&page, name));
         let now = Level {
             descriptors,
             memory,
             threads: daemon.threads(),
             gauges: GAUGES.iter().map(gauge).collect(),
         };
-        let is_still = |last: &Level| last.gauges == now.gauges && last.descriptors == descriptors;
-        let is_done = match (before, &last) {
-            (Some(before), _) => {
-                before.gauges == now.gauges && now.descriptors <= before.descriptors
-            }
-            (None, Some(last)) => is_still(last),
-            (None, None) => false,
-        };
+        let is_done = before.or(last.as_ref()).is_some_and(|level| {
+            let most = level.descriptors + DESCRIPTORS;
+            level.gauges == now.gauges && now.descriptors <= most
+        });
         if is_done || start.elapsed() > PATIENCE {
             return now;
         }
         last = Some(now);
-        // Longer than anything takes that goes by itself.
-        thread::sleep(Duration::from_millis(if before.is_some() {
-            100
-        } else {
-            1_500
-        }));
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+impl core::fmt::Display for Level {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self {
+            descriptors,
+            memory,
+            threads,
+            ..
+        } = self;
+        let megabytes = memory / 1024 / 1024;
+        write!(
+            f,
+            "{descriptors} descriptors, {threads} threads, {megabytes} MiB"
+        )
     }
 }
 

@@ -82,7 +82,8 @@ pub(crate) static ATTACKS: &[Attack] = &[
         |attacker| {
             let mut wire = attacker.open_v1();
             let news = Frame::text(publication(r#"{"package":"attack","page":"nobody"}"#)).masked();
-            let _ = (0..MANY / 50).all(|_| wire.try_send(&news.repeat(50)));
+            // Faster than the rate even where the daemon is slow.
+            let _ = (0..200).all(|_| wire.try_send(&news.repeat(50)));
             end(&mut wire)
         },
         &[End::Close(1008)],

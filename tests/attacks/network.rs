@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use campanile_tests::Daemon;
+use campanile_tests::{Daemon, tools};
 
 /// Set where this program has gone into its namespace.
 const INSIDE: &str = "CAMPANILE_ATTACKS_INSIDE";
@@ -58,14 +58,20 @@ pub(crate) fn describe() {
     if is_inside() {
         return;
     }
+    let missing = ["unshare", "ip"]
+        .map(tools::program)
+        .into_iter()
+        .find_map(Result::err);
     let is_ci = env::var_os("CI").is_some_and(|value| value == "true");
     assert!(
-        !is_ci,
-        "no network namespace: install unshare (util-linux) and ip (iproute2), and let the tests use them"
+        !is_ci || missing.is_none(),
+        "{}: install it with: sh tests/clients/install.sh",
+        missing.unwrap_or_default()
     );
+    let why = missing.unwrap_or_else(|| "the machine does not permit it".to_owned());
     eprintln!(
-        "Attackers come from 127.0.1.*, and those who have to come from another machine stay away: this \
-         machine gives no network namespace (unshare, of util-linux, and ip, of iproute2)."
+        "No network namespace: {why}. Attackers come from loopback addresses, and those who have to come \
+         from another machine stay away."
     );
 }
 

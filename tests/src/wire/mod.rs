@@ -160,7 +160,15 @@ impl Wire {
 
     /// Sends bytes as they are, and says whether the connection took them.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+        self.push(bytes).is_ok()
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] when nobody took them for [`PATIENCE`]; others when the connection has ended.
+    pub fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     /// Sends a masked frame.
