@@ -40,6 +40,9 @@ const ATTACKERS: u8 = 6;
 /// From so many seconds on, a fire is worth some preparation, and lasts long enough for the slow attacks.
 const LONG: u64 = 20;
 
+/// A slow attack is made again after so long.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// How much more memory there may be afterwards: what the allocator keeps for the next ones, in an arena
 /// for each thread. All that the attackers made the daemon hold at once is several times as much.
 const MEMORY: usize = 24 * 1024 * 1024;
@@ -124,7 +127,7 @@ fn run() -> Result<(), Failed> {
         let page = metrics::get(admin, "/metrics");
 
         let calm = service.published();
-        thread::sleep(Duration::from_secs((seconds / 4).clamp(2, 10)));
+        thread::sleep(Duration::from_secs((seconds / 4).clamp(1, 10)));
         let begin = service.published();
         let fire = Duration::from_secs(seconds);
         thread::scope(|attackers| {
@@ -279,13 +282,15 @@ impl Board {
         });
     }
 
-    /// The same attack for as long as this.
+    /// The same attack for as long as this, now and then.
     fn repeat(&self, attack: &Attack, daemon: SocketAddr, host: u8, time: Duration) {
         let start = Instant::now();
-        let mut seed = 0;
+        let mut seed: u32 = 0;
         while start.elapsed() < time {
-            self.make(attack, daemon, host, seed);
+            self.make(attack, daemon, host, seed.into());
             seed += 1;
+            // Some take less.
+            thread::sleep((AGAIN * seed).saturating_sub(start.elapsed()));
         }
     }
 

@@ -7,6 +7,7 @@ mod attack;
 mod bytes;
 mod compressed;
 mod connections;
+mod costs;
 mod documents;
 mod families;
 mod fire;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     }
     let mut trials: Vec<Trial> = families::FAMILIES.iter().map(families::trial).collect();
     trials.push(fire::trial());
+    trials.push(costs::trial());
     trials.extend(documents::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

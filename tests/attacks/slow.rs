@@ -143,7 +143,11 @@ fn nothing(attacker: &mut Attacker) -> End {
 fn unread(attacker: &mut Attacker) -> End {
     let mut wire = attacker.connect();
     wire.keep_little();
-    let asks = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1_000);
+    let ask = format!(
+        "GET /healthz HTTP/1.1\r\nHost: h\r\nA: {}\r\n\r\n",
+        "a".repeat(120)
+    );
+    let asks = ask.repeat(250);
     let mut patience = 0;
     while patience < 3 {
         match wire.push(asks.as_bytes()) {
