@@ -70,7 +70,8 @@ pub(crate) static ATTACKS: &[Attack] = &[
         |attacker| {
             let mut wire = attacker.open();
             let sets: Vec<_> = (0..4).map(|_| largest_set(attacker)).collect();
-            let _ = sets.iter().cycle().take(250).all(|set| wire.try_send(set));
+            // Faster than the rate even where the daemon is slow.
+            let _ = sets.iter().cycle().take(600).all(|set| wire.try_send(set));
             end(&mut wire)
         },
         &[End::Close(1008)],

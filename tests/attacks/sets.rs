@@ -82,13 +82,19 @@ pub(crate) static ATTACKS: &[Attack] = &[
     Attack::any(
         "as many packages and pages as there may be",
         |attacker| {
-            let mut crowd: Vec<_> = (0..10).map(|_| attacker.open()).collect();
-            let ends = crowd.iter_mut().map(|wire| {
+            let mut crowd = Vec::new();
+            for _ in 0..10 {
                 let page = |_| subscription(&attacker.random.number().to_string(), "null");
-                wire.send_text(&client(&(0..128).map(page).collect::<Vec<_>>()));
-                next_error(wire)
-            });
-            ends.last().unwrap_or(End::CutOff)
+                let set: Vec<_> = (0..128).map(page).collect();
+                let mut wire = attacker.open();
+                wire.send_text(&client(&set));
+                let end = next_error(&mut wire);
+                if end != End::Served {
+                    return end;
+                }
+                crowd.push(wire);
+            }
+            End::Served
         },
         &[End::Served],
     ),
