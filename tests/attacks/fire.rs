@@ -15,7 +15,7 @@ use std::{
 
 use campanile_tests::{Daemon, PATIENCE, Received, Wire, metrics};
 use core::net::SocketAddr;
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 
 use crate::{
     attack::{Attack, Random, SMUGGLED},
@@ -68,7 +68,10 @@ const GAUGES: &[&str] = &[
 pub(crate) const NAME: &str = "everybody_hears_everything_within_a_second_under_fire";
 
 pub(crate) fn trial() -> Trial {
-    Trial::test(NAME, || families::alone(run))
+    Trial::test(NAME, || {
+        families::alone(run);
+        Ok(())
+    })
 }
 
 /// What is promised of the daemon that is tested.
@@ -86,7 +89,7 @@ fn number(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().expect(name))
 }
 
-fn run() -> Result<(), Failed> {
+fn run() {
     let seconds = number("CAMPANILE_ATTACK_SECONDS", 4);
     let seed = number("CAMPANILE_ATTACK_SEED", 1);
     let arguments = env::var("CAMPANILE_ATTACK_ARGUMENTS").unwrap_or_default();
@@ -103,7 +106,7 @@ fn run() -> Result<(), Failed> {
     let service = Service::default();
     let board = Board::default();
     let start = Instant::now();
-    let (calm, fire) = thread::scope(|threads| {
+    let (levels, page, delays) = thread::scope(|threads| {
         // Whatever goes wrong here, the publisher must not go on for ever.
         let over = Over(&service);
         let subscribers: Vec<_> = (0..SUBSCRIBERS)
@@ -141,30 +144,24 @@ fn run() -> Result<(), Failed> {
         let after = at_rest(&daemon, admin, Some(&before));
         drop(over);
         publisher.join().expect("the publisher is served");
-        let mut heard = Vec::new();
-        for subscriber in subscribers {
-            heard.push(
-                subscriber
-                    .join()
-                    .expect("every subscriber hears everything"),
-            );
-        }
-        println!("before the fire, {before}; after it, {after}");
-        before.expect(&after);
-        board
-            .made
-            .lock()
-            .expect("no panic")
-            .expect_counted(admin, &page);
+        let heard: Vec<_> = subscribers
+            .into_iter()
+            .map(|one| one.join().expect("every subscriber hears everything"))
+            .collect();
         let of = |from: usize, to: usize| Delays::of(heard.iter().flat_map(|all| &all[from..to]));
-        (of(calm, begin), of(begin, end))
+        ((before, after), page, (of(calm, begin), of(begin, end)))
     });
+    let ((before, after), (calm, fire)) = (levels, delays);
     println!(
-        "{seconds} s under fire, {} attacks of {} kinds: heard {fire}; before, {calm}",
+        "{seconds} s under fire, {} attacks of {} kinds: heard {fire}; before, {calm}; before the fire, \
+         {before}; after it, {after}",
         board.count.load(Relaxed),
         quick.len() + slow.len(),
     );
     board.expect_no_failure();
+    before.expect(&after);
+    let made = board.made.lock().expect("no panic");
+    made.expect_counted(admin, &page);
     expect_bounded_log(&daemon, start.elapsed());
     // What the machine does to clients whom nobody attacks is none of the attackers' doing.
     assert!(
@@ -172,7 +169,6 @@ fn run() -> Result<(), Failed> {
         "not within {:?}: {fire}; without attackers: {calm}",
         promise()
     );
-    Ok(())
 }
 
 /// What well-behaved clients talk about.
