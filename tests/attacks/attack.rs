@@ -53,6 +53,25 @@ enum Program {
     Any(fn(&mut Attacker) -> End),
 }
 
+/// The samples of the metrics that count attacks.
+pub(crate) mod counter {
+    pub(crate) const FORBIDDEN: &str = "campanile_messages_refused_total{error=\"forbidden\"}";
+    pub(crate) const GONE: &str = "campanile_disconnections_total{cause=\"gone\"}";
+    pub(crate) const HTTP_ERRORS: &str = "campanile_http_errors_total";
+    pub(crate) const LOST: &str = "campanile_handshakes_total{result=\"lost\"}";
+    pub(crate) const MESSAGE_SIZE: &str = "campanile_limits_hit_total{limit=\"message_size\"}";
+    pub(crate) const OTHER: &str = "campanile_messages_refused_total{error=\"other\"}";
+    pub(crate) const PER_ADDRESS: &str =
+        "campanile_limits_hit_total{limit=\"connections_per_address\"}";
+    pub(crate) const RATE: &str = "campanile_limits_hit_total{limit=\"rate\"}";
+    pub(crate) const REFUSED: &str = "campanile_handshakes_total{result=\"refused\"}";
+    pub(crate) const SILENT: &str = "campanile_disconnections_total{cause=\"silent\"}";
+    pub(crate) const SUBSCRIPTIONS: &str = "campanile_limits_hit_total{limit=\"subscriptions\"}";
+    pub(crate) const TIMED_OUT: &str = "campanile_handshakes_total{result=\"timed_out\"}";
+    pub(crate) const VIOLATIONS: &str = "campanile_protocol_violations_total";
+    pub(crate) const WAITING: &str = "campanile_limits_hit_total{limit=\"waiting\"}";
+}
+
 /// What the hostile publication is about that smugglers hide behind a request.
 pub(crate) const SMUGGLED: &str = r#"{"package":"attack","page":"smuggled"}"#;
 

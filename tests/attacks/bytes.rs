@@ -2,11 +2,7 @@
 
 use campanile_tests::Frame;
 
-use crate::attack::{Attack, End};
-
-const REFUSED: &str = "campanile_handshakes_total{result=\"refused\"}";
-const VIOLATIONS: &str = "campanile_protocol_violations_total";
-const MESSAGE_SIZE: &str = "campanile_limits_hit_total{limit=\"message_size\"}";
+use crate::attack::{Attack, End, counter};
 
 pub(crate) static ATTACKS: &[Attack] = &[
     Attack::frames(
@@ -14,13 +10,13 @@ pub(crate) static ATTACKS: &[Attack] = &[
         |_| Frame::text("{}").unmasked(),
         &[End::Close(1002)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "a frame with a reserved opcode",
         |random| Frame::new(0x3 + random.number().to_be_bytes()[0] % 5, "").masked(),
         &[End::Close(1002)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "a frame that claims to be compressed where nothing was agreed on",
         |_| {
@@ -30,13 +26,13 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::Close(1002)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "a Ping of 64 KiB",
         |_| Frame::ping([0; 65_536]).masked(),
         &[End::Close(1002)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "a message that announces the most that a head can say",
         |_| {
@@ -48,7 +44,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Close(1009)],
     )
     .reaches(&["bytes of a message"])
-    .counted(MESSAGE_SIZE),
+    .counted(counter::MESSAGE_SIZE),
     Attack::frames(
         "a message that grows by fragments",
         |_| {
@@ -59,7 +55,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Close(1009)],
     )
     .reaches(&["bytes of a message"])
-    .counted(MESSAGE_SIZE),
+    .counted(counter::MESSAGE_SIZE),
     Attack::frames(
         "text that is not UTF-8, in a message without an end",
         |random| {
@@ -69,7 +65,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::Close(1007)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "a slash in two bytes, over two fragments",
         |_| {
@@ -78,13 +74,13 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::Close(1007)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "half a surrogate pair",
         |_| Frame::text([b'"', 0xed, 0xa0, 0x80, b'"']).masked(),
         &[End::Close(1007)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "a binary message",
         |random| Frame::binary(random.bytes(1_000)).masked(),
@@ -102,7 +98,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Status(431)],
     )
     .reaches(&["head of the request"])
-    .counted(REFUSED),
+    .counted(counter::REFUSED),
     Attack::request(
         "hundreds of header fields",
         || {
@@ -115,14 +111,14 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Status(431)],
     )
     .reaches(&["head of the request"])
-    .counted(REFUSED),
+    .counted(counter::REFUSED),
     Attack::request(
         "a path of 9,000 bytes",
         || format!("GET /{} HTTP/1.1\r\n", "a".repeat(9_000)).into_bytes(),
         &[End::Status(431)],
     )
     .reaches(&["head of the request"])
-    .counted(REFUSED),
+    .counted(counter::REFUSED),
     Attack::request(
         "a thousand subprotocols",
         || {
@@ -133,7 +129,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::Status(400)],
     )
-    .counted(REFUSED),
+    .counted(counter::REFUSED),
     Attack::request(
         "a thousand extensions without a name",
         || {
@@ -144,13 +140,13 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::Status(400)],
     )
-    .counted(REFUSED),
+    .counted(counter::REFUSED),
     Attack::request(
         "TLS where there is none",
         || b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
         &[End::Status(400)],
     )
-    .counted(REFUSED),
+    .counted(counter::REFUSED),
 ];
 
 /// An opening handshake with these header fields beside the usual ones.

@@ -2,10 +2,8 @@
 
 use campanile_tests::Frame;
 
-use crate::attack::{Attack, Attacker, End, end};
+use crate::attack::{Attack, Attacker, End, counter, end};
 
-const MESSAGE_SIZE: &str = "campanile_limits_hit_total{limit=\"message_size\"}";
-const VIOLATIONS: &str = "campanile_protocol_violations_total";
 const INFLATED: &str = "bytes that a compressed message may become";
 
 /// What zlib makes of millions of braces: each of the zeroes behind it becomes a thousand more.
@@ -23,33 +21,33 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Close(1009)],
     )
     .reaches(&[INFLATED])
-    .counted(MESSAGE_SIZE),
+    .counted(counter::MESSAGE_SIZE),
     Attack::any(
         "a bomb in fragments of 20 bytes",
         |attacker| explode(attacker, &braces(), 20),
         &[End::Close(1009)],
     )
     .reaches(&[INFLATED])
-    .counted(MESSAGE_SIZE),
+    .counted(counter::MESSAGE_SIZE),
     Attack::any(
         "ten thousand blocks without a byte",
         |attacker| explode(attacker, &BLOCKS.repeat(2_500), usize::MAX),
         &[End::Close(1008)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::any(
         "a block of a kind that there is not",
         |attacker| explode(attacker, &[0x07; 100], usize::MAX),
         &[End::Close(1007)],
     )
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::any(
         "compressed fragments without end",
         |attacker| explode(attacker, &BLOCKS.repeat(500), 1),
         &[End::Close(1008)],
     )
     .reaches(&["fragments of a message"])
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
 ];
 
 fn braces() -> Vec<u8> {

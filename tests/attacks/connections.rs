@@ -3,13 +3,9 @@
 use campanile_tests::{Frame, Wire};
 
 use crate::{
-    attack::{Attack, Attacker, End, end, status},
+    attack::{Attack, Attacker, End, counter, end, status},
     families::PER_ADDRESS,
 };
-
-const LOST: &str = "campanile_handshakes_total{result=\"lost\"}";
-const GONE: &str = "campanile_disconnections_total{cause=\"gone\"}";
-const PER_ADDRESS_HIT: &str = "campanile_limits_hit_total{limit=\"connections_per_address\"}";
 
 /// As many as come and go in one attack.
 const MANY: usize = 200;
@@ -39,7 +35,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Served],
     )
     .beside()
-    .counted(LOST),
+    .counted(counter::LOST),
     Attack::any(
         "connections that are reset in the middle of a frame",
         |attacker| {
@@ -54,7 +50,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Served],
     )
     .beside()
-    .counted(GONE),
+    .counted(counter::GONE),
     Attack::any(
         "subscribers that come and go without a word",
         |attacker| {
@@ -67,7 +63,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Served],
     )
     .beside()
-    .counted(GONE),
+    .counted(counter::GONE),
     Attack::any(
         "half of a connection, before its opening handshake",
         |attacker| {
@@ -77,7 +73,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::CutOff],
     )
-    .counted(LOST),
+    .counted(counter::LOST),
     Attack::any(
         "half of a connection, after its opening handshake",
         |attacker| {
@@ -87,7 +83,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::CutOff],
     )
-    .counted(GONE),
+    .counted(counter::GONE),
     Attack::any(
         "more connections from an address than there may be",
         crowd,
@@ -98,7 +94,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         "connections from one address",
         "declined connections that read why",
     ])
-    .counted(PER_ADDRESS_HIT),
+    .counted(counter::PER_ADDRESS),
 ];
 
 fn is_served(attacker: &Attacker) -> End {

@@ -2,10 +2,7 @@
 
 use campanile_tests::{Frame, Wire};
 
-use crate::attack::{Attack, Attacker, End, end, publication};
-
-const RATE: &str = "campanile_limits_hit_total{limit=\"rate\"}";
-const VIOLATIONS: &str = "campanile_protocol_violations_total";
+use crate::attack::{Attack, Attacker, End, counter, end, publication};
 
 /// More than any limit on how many may come.
 const MANY: usize = 2_000;
@@ -20,14 +17,14 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Close(1008)],
     )
     .reaches(&["control frames"])
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "pongs without end",
         |_| Frame::pong("").masked().repeat(MANY),
         &[End::Close(1008)],
     )
     .reaches(&["control frames"])
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "fragments of a byte without end",
         |_| {
@@ -38,7 +35,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Close(1008)],
     )
     .reaches(&["fragments of a message"])
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "empty fragments without end, and pings between them",
         |_| {
@@ -50,21 +47,21 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Close(1008)],
     )
     .reaches(&["fragments of a message"])
-    .counted(VIOLATIONS),
+    .counted(counter::VIOLATIONS),
     Attack::frames(
         "empty messages without end",
         |_| Frame::text("").masked().repeat(MANY),
         &[End::Close(1008)],
     )
     .reaches(&["messages"])
-    .counted(RATE),
+    .counted(counter::RATE),
     Attack::frames(
         "pings of the application without end",
         |_| Frame::text(r#"{"type":"ping"}"#).masked().repeat(MANY),
         &[End::Close(1008)],
     )
     .reaches(&["messages"])
-    .counted(RATE),
+    .counted(counter::RATE),
     Attack::any(
         "the largest sets, replaced without end",
         |attacker| {
@@ -77,7 +74,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Close(1008)],
     )
     .reaches(&["messages"])
-    .counted(RATE),
+    .counted(counter::RATE),
     Attack::any(
         "publications without end",
         |attacker| {
@@ -91,7 +88,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
     )
     .beside()
     .reaches(&["publications of a connection"])
-    .counted(RATE),
+    .counted(counter::RATE),
     Attack::any("any bytes, on many connections", garbage, &[End::CutOff]),
 ];
 

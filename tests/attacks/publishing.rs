@@ -2,11 +2,9 @@
 
 use campanile_tests::{Frame, Received};
 
-use crate::attack::{Attack, Attacker, End, end, next_error, publication, request, status};
-
-const FORBIDDEN: &str = "campanile_messages_refused_total{error=\"forbidden\"}";
-const REFUSED: &str = "campanile_handshakes_total{result=\"refused\"}";
-const HTTP_ERRORS: &str = "campanile_http_errors_total";
+use crate::attack::{
+    Attack, Attacker, End, counter, end, next_error, publication, request, status,
+};
 
 const TARGET: &str = r#"{"package":"attack","page":"amplified"}"#;
 
@@ -21,7 +19,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Close(1008)],
     )
     .afar()
-    .counted(FORBIDDEN),
+    .counted(counter::FORBIDDEN),
     Attack::any(
         "a publication without the right, in a v1 session",
         |attacker| {
@@ -32,14 +30,14 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Error("forbidden")],
     )
     .afar()
-    .counted(FORBIDDEN),
+    .counted(counter::FORBIDDEN),
     Attack::request(
         "a publication without the right, by HTTP",
         || request("", &publication(TARGET)),
         &[End::Status(403)],
     )
     .afar()
-    .counted(FORBIDDEN),
+    .counted(counter::FORBIDDEN),
     Attack::request(
         "a body of which nobody hears, without the right",
         // It is refused from the head alone, before there is anything to keep.
@@ -51,14 +49,14 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Status(403)],
     )
     .afar()
-    .counted(FORBIDDEN),
+    .counted(counter::FORBIDDEN),
     Attack::any(
         "one publication to many, without the right",
         amplified,
         &[End::Error("forbidden")],
     )
     .afar()
-    .counted(FORBIDDEN),
+    .counted(counter::FORBIDDEN),
     Attack::any(
         "publications without the right, without end",
         |attacker| {
@@ -71,7 +69,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
     )
     .afar()
     .reaches(&["messages"])
-    .counted(FORBIDDEN),
+    .counted(counter::FORBIDDEN),
     Attack::request(
         "an address in X-Forwarded-For that may publish",
         || {
@@ -83,7 +81,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Status(403)],
     )
     .afar()
-    .counted(FORBIDDEN),
+    .counted(counter::FORBIDDEN),
     Attack::request(
         "an address in Forwarded that may publish",
         || {
@@ -95,7 +93,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Status(403)],
     )
     .afar()
-    .counted(FORBIDDEN),
+    .counted(counter::FORBIDDEN),
     Attack::request(
         "a PROXY header that nobody asked for",
         || {
@@ -104,7 +102,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::Status(400)],
     )
-    .counted(REFUSED),
+    .counted(counter::REFUSED),
     Attack::request(
         "a PROXY header in binary that nobody asked for",
         || {
@@ -114,14 +112,14 @@ pub(crate) static ATTACKS: &[Attack] = &[
         },
         &[End::Status(400)],
     )
-    .counted(REFUSED),
+    .counted(counter::REFUSED),
     Attack::request(
         "a publication from a web page on the daemon's machine",
         || request("Origin: http://localhost:3000\r\n", &publication(TARGET)),
         &[End::Status(403)],
     )
     .beside()
-    .counted(HTTP_ERRORS),
+    .counted(counter::HTTP_ERRORS),
     Attack::any(
         "a form that a web page sends on the daemon's machine",
         |attacker| {
@@ -134,7 +132,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Status(415)],
     )
     .beside()
-    .counted(HTTP_ERRORS),
+    .counted(counter::HTTP_ERRORS),
 ];
 
 /// Subscribes twenty times, and publishes to all of these with one message.

@@ -1,24 +1,21 @@
 //! Request smuggling: requests of which two readers could disagree where they end. Each comes from who
 //! may publish, and has a publication behind it that nobody may hear.
 
-use crate::attack::{Attack, End, publication, request};
-
-const ERRORS: &str = "campanile_http_errors_total";
-const REFUSED: &str = "campanile_handshakes_total{result=\"refused\"}";
+use crate::attack::{Attack, End, counter, publication, request};
 
 /// A request of which the framing is in doubt, or too much: it is answered once, and nothing is heard of
 /// what is behind.
 const fn doubtful(name: &'static str, bytes: fn() -> Vec<u8>) -> Attack {
     Attack::request(name, bytes, &[End::Status(400)])
         .beside()
-        .counted(ERRORS)
+        .counted(counter::HTTP_ERRORS)
 }
 
 /// One that is no HTTP.
 const fn malformed(name: &'static str, bytes: fn() -> Vec<u8>) -> Attack {
     Attack::request(name, bytes, &[End::Status(400)])
         .beside()
-        .counted(REFUSED)
+        .counted(counter::REFUSED)
 }
 
 pub(crate) static ATTACKS: &[Attack] = &[
@@ -157,7 +154,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
     )
     .beside()
     .reaches(&["body of an HTTP request"])
-    .counted(ERRORS),
+    .counted(counter::HTTP_ERRORS),
     Attack::request(
         "a body that is longer than any",
         || framed("Content-Length: 99999999999999999999\r\n", ""),
@@ -165,14 +162,14 @@ pub(crate) static ATTACKS: &[Attack] = &[
     )
     .beside()
     .reaches(&["body of an HTTP request"])
-    .counted(ERRORS),
+    .counted(counter::HTTP_ERRORS),
     Attack::request(
         "a compressed body",
         || request("Content-Encoding: gzip\r\n", "{}"),
         &[End::Status(415)],
     )
     .beside()
-    .counted(ERRORS),
+    .counted(counter::HTTP_ERRORS),
 ];
 
 /// A request to publish with these fields to frame it.

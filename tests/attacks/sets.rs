@@ -1,9 +1,6 @@
 //! Subscriptions that are meant to cost the index, and texts that are meant to cost the parser.
 
-use crate::attack::{Attack, End, Random, next_error};
-
-const SUBSCRIPTIONS: &str = "campanile_limits_hit_total{limit=\"subscriptions\"}";
-const OTHER: &str = "campanile_messages_refused_total{error=\"other\"}";
+use crate::attack::{Attack, End, Random, counter, next_error};
 
 /// What the index allows of shapes (sets of constrained keys) in a package and page.
 const SHAPES: usize = campanile_core::hub::IndexLimits::SHAPES;
@@ -19,14 +16,14 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Error("too_many_subscriptions")],
     )
     .reaches(&["subscriptions of a connection"])
-    .counted(SUBSCRIPTIONS),
+    .counted(counter::SUBSCRIPTIONS),
     Attack::message(
         "a value too many",
         |random| client(&[subscription("p", &numbers(random, 1_025))]),
         &[End::Error("invalid_subscription")],
     )
     .reaches(&["values of a subscription or notification"])
-    .counted(OTHER),
+    .counted(counter::OTHER),
     Attack::message(
         "a key too many",
         |_| {
@@ -36,7 +33,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Error("invalid_subscription")],
     )
     .reaches(&["keys of a subscription; of a notification"])
-    .counted(OTHER),
+    .counted(counter::OTHER),
     Attack::any(
         "as many shapes as there may be, and more",
         |attacker| {
@@ -63,7 +60,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Error("too_many_subscriptions")],
     )
     .reaches(&["steps to verify the subscriptions of a connection"])
-    .counted(SUBSCRIPTIONS),
+    .counted(counter::SUBSCRIPTIONS),
     Attack::message(
         "lists that multiply beyond what is expanded",
         |random| {
@@ -78,7 +75,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Error("too_many_subscriptions")],
     )
     .reaches(&["steps to verify the subscriptions of a connection"])
-    .counted(SUBSCRIPTIONS),
+    .counted(counter::SUBSCRIPTIONS),
     Attack::any(
         "as many packages and pages as there may be",
         |attacker| {
@@ -110,19 +107,19 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::Error("invalid_json")],
     )
     .reaches(&["depth of JSON"])
-    .counted(OTHER),
+    .counted(counter::OTHER),
     Attack::message(
         "a number of fifty thousand digits",
         |_| client(&[subscription("p", &"7".repeat(50_000))]),
         &[End::Error("invalid_subscription")],
     )
-    .counted(OTHER),
+    .counted(counter::OTHER),
     Attack::message(
         "a number with an exponent beyond everything",
         |_| client(&[subscription("p", "1e999999999999999999")]),
         &[End::Error("invalid_subscription")],
     )
-    .counted(OTHER),
+    .counted(counter::OTHER),
     Attack::message(
         "the same member thousands of times",
         |_| {
@@ -147,13 +144,13 @@ pub(crate) static ATTACKS: &[Attack] = &[
         |_| client(&[subscription("p", &format!("\"{}\"", "\\ud800".repeat(100)))]),
         &[End::Error("invalid_subscription")],
     )
-    .counted(OTHER),
+    .counted(counter::OTHER),
     Attack::message(
         "a text without an end",
         |_| format!(r#"{{"sender":"client","{}"#, "\\\"".repeat(30_000)),
         &[End::Error("invalid_json")],
     )
-    .counted(OTHER),
+    .counted(counter::OTHER),
 ];
 
 fn client(subscriptions: &[String]) -> String {

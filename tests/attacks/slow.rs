@@ -5,17 +5,12 @@ use std::{io::ErrorKind, thread};
 
 use campanile_tests::{Frame, Received, Wire};
 
-use crate::attack::{Attack, Attacker, End, next_error, publication, status};
-
-const TIMED_OUT: &str = "campanile_handshakes_total{result=\"timed_out\"}";
-const SILENT: &str = "campanile_disconnections_total{cause=\"silent\"}";
-const HTTP_ERRORS: &str = "campanile_http_errors_total";
-const WAITING: &str = "campanile_limits_hit_total{limit=\"waiting\"}";
+use crate::attack::{Attack, Attacker, End, counter, next_error, publication, status};
 
 pub(crate) static ATTACKS: &[Attack] = &[
     Attack::any("a connection that says nothing", nothing, &[End::CutOff])
         .reaches(&["time for the opening handshake"])
-        .counted(TIMED_OUT),
+        .counted(counter::TIMED_OUT),
     Attack::any(
         "a request line byte by byte",
         |attacker| {
@@ -26,7 +21,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::CutOff],
     )
     .reaches(&["time for the opening handshake"])
-    .counted(TIMED_OUT),
+    .counted(counter::TIMED_OUT),
     Attack::any(
         "header fields byte by byte",
         |attacker| {
@@ -41,7 +36,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
         &[End::CutOff],
     )
     .reaches(&["time for the opening handshake"])
-    .counted(TIMED_OUT),
+    .counted(counter::TIMED_OUT),
     Attack::any(
         "a body byte by byte",
         |attacker| {
@@ -54,7 +49,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
     .beside()
     .slow()
     .reaches(&["time for an HTTP body"])
-    .counted(HTTP_ERRORS),
+    .counted(counter::HTTP_ERRORS),
     Attack::any(
         "a chunked body byte by byte",
         |attacker| {
@@ -71,7 +66,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
     .beside()
     .slow()
     .reaches(&["time for an HTTP body"])
-    .counted(HTTP_ERRORS),
+    .counted(counter::HTTP_ERRORS),
     Attack::any(
         "a frame without its second byte",
         |attacker| {
@@ -85,7 +80,7 @@ pub(crate) static ATTACKS: &[Attack] = &[
     )
     .slow()
     .reaches(&["time without a sign of life"])
-    .counted(SILENT),
+    .counted(counter::SILENT),
     Attack::any(
         "a payload byte by byte",
         |attacker| {
@@ -120,11 +115,11 @@ pub(crate) static ATTACKS: &[Attack] = &[
     )
     .slow()
     .reaches(&["time for the opening handshake"])
-    .counted(TIMED_OUT),
+    .counted(counter::TIMED_OUT),
     Attack::any("notifications that are not read", deaf, &[End::CutOff])
         .beside()
         .reaches(&["waiting for a client"])
-        .counted(WAITING),
+        .counted(counter::WAITING),
 ];
 
 fn nothing(attacker: &mut Attacker) -> End {
