@@ -183,7 +183,7 @@ impl Proxy {
 
     /// A client at one of this machine's loopback addresses, through the proxy.
     fn connect(&self, host: u8) -> Wire {
-        Wire::connect_from(client(host), self.address)
+        Wire::connect_from(client(host).into(), self.address)
     }
 
     /// The same, with what it hears.

@@ -6,38 +6,12 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
 };
 
-use campanile_tests::{Daemon, PATIENCE, Program};
+use campanile_tests::{
+    Daemon, PATIENCE, Program,
+    metrics::{ask, sample},
+};
 
 use crate::{LAST, listener, publish_last};
-
-/// What the admin address answers to these bytes.
-#[track_caller]
-pub(crate) fn ask(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut socket = TcpStream::connect(address).expect("it listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time");
-    socket.write_all(bytes).expect("it reads");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).expect("it answers");
-    answer
-}
-
-#[track_caller]
-pub(crate) fn get(address: SocketAddr, path: &str) -> String {
-    ask(
-        address,
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes(),
-    )
-}
-
-/// The value of a sample, now.
-#[track_caller]
-fn sample(address: SocketAddr, name: &str) -> f64 {
-    let page = get(address, "/metrics");
-    let mut lines = page.lines();
-    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let value = value.unwrap_or_else(|| panic!("{name} in {page}"));
-    value.parse().expect("a number")
-}
 
 /// Waits until the samples are these: each shard shows its numbers at the end of a turn.
 #[track_caller]

@@ -1,6 +1,6 @@
 //! Clients behind proxies, as the daemon's log, limits and rights see them.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::fs;
 
 use campanile_tests::{Daemon, Received, Wire};
@@ -8,8 +8,8 @@ use campanile_tests::{Daemon, Received, Wire};
 use crate::LAST;
 
 /// The proxy, and others that connect themselves.
-const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
-const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 1, 1));
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
 
 const BY_PROTOCOL: &[&str] = &[
     "--proxy-trusted",

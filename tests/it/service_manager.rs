@@ -18,9 +18,9 @@ use std::{
     thread,
 };
 
-use campanile_tests::{Daemon, PATIENCE, Program, Wire};
+use campanile_tests::{Daemon, PATIENCE, Program, Wire, metrics::get};
 
-use crate::{LAST, listener, metrics::get, publish_last};
+use crate::{LAST, listener, publish_last};
 
 /// What a service manager opens.
 #[track_caller]

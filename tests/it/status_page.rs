@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use campanile_tests::{Daemon, PATIENCE, Wire};
 use serde_json::Value;
 
-use crate::metrics::{ask, get};
+use campanile_tests::metrics::{ask, get};
 
 /// The body of an answer, whose status is this.
 #[track_caller]

@@ -46,9 +46,7 @@ impl Daemon {
     #[track_caller]
     pub fn with_admin(arguments: &[&str]) -> (Self, SocketAddr) {
         let daemon = Self::with(&[&["--admin-listen", "127.0.0.1:0"], arguments].concat());
-        let line = daemon.wait_for_log("admin listening");
-        let (_, address) = line.rsplit_once("address=").expect("an address");
-        let address = address.trim().parse().expect("an address");
+        let address = daemon.admin_address();
         (daemon, address)
     }
 
@@ -149,6 +147,15 @@ impl Daemon {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The admin address of a daemon that has one and logs that as text.
+    #[track_caller]
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        let line = self.wait_for_log("admin listening");
+        let (_, address) = line.rsplit_once("address=").expect("an address");
+        address.trim().parse().expect("an address")
     }
 
     /// The URL of [`Daemon::address`].

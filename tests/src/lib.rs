@@ -15,6 +15,7 @@ extern crate alloc;
 
 mod daemon;
 pub mod messages;
+pub mod metrics;
 mod process;
 pub mod tools;
 mod wire;

@@ -272,6 +272,11 @@ impl<R> Opening<R> {
         self.filled == 0 && matches!(self.stage, Stage::Reading(_))
     }
 
+    /// Whether anything of the request was received.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.filled > 0
+    }
+
     /// The request is to be complete by `until`, whatever was said before.
     pub(crate) const fn set_deadline(&mut self, until: Instant) {
         if let Stage::Reading(_) = self.stage {

@@ -446,8 +446,13 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         match &session.stage {
             Stage::Opening(door) => {
                 let error = door.opening.error().unwrap_or(OpeningError::Lost);
-                // Of what was asked by HTTP, there were facts.
-                if !session.speaks_http || matches!(error, OpeningError::BadRequest(_)) {
+                // Of what was asked by HTTP, there were facts, and who asks nothing more may go.
+                let is_fault = match error {
+                    OpeningError::BadRequest(_) | OpeningError::Proxy(_) => true,
+                    OpeningError::TimedOut => door.opening.has_begun(),
+                    OpeningError::Declined(_) | OpeningError::Lost => false,
+                };
+                if !session.speaks_http || is_fault {
                     let peer = session.peer.get();
                     self.observe(&Fact::HandshakeFailed { peer, error });
                 }

@@ -4,13 +4,14 @@ mod frame;
 mod response;
 
 use core::fmt;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
 use serde_json::Value;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::PATIENCE;
 
@@ -60,29 +61,26 @@ impl Wire {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)
             .unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
-        Self::on(stream)
+        Self::over(stream)
     }
 
-    /// The same from an address of this machine's, such as another one of its loopback addresses.
+    /// A TCP connection from this address, one of the machine's own, and nothing sent.
     #[track_caller]
     #[must_use]
-    pub fn connect_from(local: Ipv4Addr, address: SocketAddr) -> Self {
-        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
-        // Not for the children of other tests.
-        let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
-        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None);
-        let connected = socket.and_then(|socket| {
-            bind(&socket, &SocketAddr::from((local, 0)))?;
-            connect(&socket, &address)?;
-            Ok(socket)
-        });
-        match connected {
-            Ok(socket) => Self::on(TcpStream::from(socket)),
-            Err(error) => panic!("no connection from {local} to {address}: {error}"),
-        }
+    pub fn connect_from(local: IpAddr, address: SocketAddr) -> Self {
+        let connect = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.bind(&SocketAddr::new(local, 0).into())?;
+            socket.connect_timeout(&address.into(), PATIENCE)?;
+            Ok::<_, std::io::Error>(TcpStream::from(socket))
+        };
+        Self::over(connect().unwrap_or_else(|error| {
+            panic!("no connection from {local} to {address}: {error}");
+        }))
     }
 
-    fn on(stream: TcpStream) -> Self {
+    #[track_caller]
+    fn over(stream: TcpStream) -> Self {
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("a timeout above zero");
@@ -162,7 +160,15 @@ impl Wire {
 
     /// Sends bytes as they are, and says whether the connection took them.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+        self.push(bytes).is_ok()
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] when nobody took them for [`PATIENCE`]; others when the connection has ended.
+    pub fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     /// Sends a masked frame.
@@ -215,7 +221,8 @@ impl Wire {
                         Instant::now() < deadline,
                         "the daemon says nothing but pings"
                     );
-                    self.send_frame(&Frame::pong(frame.payload));
+                    // The daemon may have gone meanwhile, which the next read tells.
+                    self.try_send(&Frame::pong(frame.payload).masked());
                 }
                 (Frame::PONG, _) => return Received::Pong(frame.payload),
                 (Frame::CLOSE, _) => return closing(frame.payload),
@@ -368,6 +375,23 @@ impl Wire {
     pub fn wait_for_unread_bytes(&self) {
         let waiting = self.stream.peek(&mut [0]).expect("bytes come");
         assert_eq!(waiting, 1, "the daemon closed the connection");
+    }
+
+    /// Ends our direction of the TCP stream, if the connection is still there.
+    pub fn stop_sending(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection by a reset.
+    pub fn reset(self) {
+        // A socket that refuses is closed in order.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// The kernel keeps as little as it can of what is not read. It is said before anything is sent, or
+    /// has no effect on what the other end thinks.
+    pub fn keep_little(&self) {
+        let _ = SockRef::from(&self.stream).set_recv_buffer_size(1);
     }
 
     /// Ends our direction of the TCP stream and keeps on reading.

@@ -71,6 +71,27 @@ impl Hasher {
     }
 }
 
+/// An entry of a table is looked at, whether it is the one that a hash promises.
+#[cfg(not(test))]
+#[inline]
+pub(super) const fn look() {}
+
+#[cfg(test)]
+std::thread_local! {
+    static LOOKS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+pub(super) fn look() {
+    LOOKS.set(LOOKS.get() + 1);
+}
+
+/// How many entries this thread has looked at so far.
+#[cfg(test)]
+pub(super) fn looks() -> usize {
+    LOOKS.get()
+}
+
 /// What is kept of a hash: half of it, in the order of the whole.
 #[inline]
 pub(super) const fn kept(hash: u64) -> u32 {

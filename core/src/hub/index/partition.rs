@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use hashbrown::HashTable;
 
 use super::{
-    hash::{kept, spread},
+    hash::{kept, look, spread},
     numbers::Numbers,
     room,
     slab::Slab,
@@ -61,7 +61,10 @@ impl Keys {
     #[inline]
     pub(super) fn find(&self, hash: u64, name: &[u8]) -> Option<u32> {
         let hash = kept(hash);
-        let is_it = |key: &KeyName| key.hash == hash && *key.name == *name;
+        let is_it = |key: &KeyName| {
+            look();
+            key.hash == hash && *key.name == *name
+        };
         let found = self.names.find(spread(hash), is_it)?;
         Some(found.number)
     }
@@ -69,7 +72,10 @@ impl Keys {
     /// The number of a key, which is used once more; nothing if there is no number left.
     pub(super) fn acquire(&mut self, hash: u64, name: &[u8]) -> Option<u32> {
         let hash = kept(hash);
-        let is_it = |key: &KeyName| key.hash == hash && *key.name == *name;
+        let is_it = |key: &KeyName| {
+            look();
+            key.hash == hash && *key.name == *name
+        };
         if let Some(found) = self.names.find_mut(spread(hash), is_it) {
             found.uses = found.uses.saturating_add(1);
             return Some(found.number);

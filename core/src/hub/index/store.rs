@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 
 use super::{
     cohort::{Candidate, Cohort, Left, Member, Members},
-    hash::{kept, spread},
+    hash::{kept, look, spread},
     partition::{Kind, Partition, Table, give_back},
     slab::Slab,
     subscribers::Entry,
@@ -52,6 +52,7 @@ impl Store {
     pub(super) fn find(&self, hash: u64, package: &[u8], page: &[u8]) -> Option<u32> {
         let hash = kept(hash);
         let is_it = |&number: &u32| {
+            look();
             self.partitions.get(number).is_some_and(|partition| {
                 partition.hash == hash && *partition.package == *package && *partition.page == *page
             })
@@ -104,6 +105,7 @@ impl Store {
     ) -> Option<(u32, &Cohort)> {
         let hash = kept(hash);
         let is_it = |&number: &u32| {
+            look();
             self.cohorts.get(number).is_some_and(|cohort| {
                 cohort.hash == hash
                     && Parts::new(cohort.tuple.as_bytes(), table.parts).eq(parts.clone())

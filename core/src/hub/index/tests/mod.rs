@@ -1,6 +1,7 @@
 //! The index against `matches` and a model of the protocol, and what it does with memory.
 
 mod checks;
+mod collisions;
 mod describing;
 mod memory;
 mod parts;
