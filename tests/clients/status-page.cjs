@@ -172,10 +172,15 @@ async function clickThrough({ page, troubles, close }) {
 const focused = (page) =>
   page.evaluate(() => {
     const element = document.activeElement;
+    if (element === document.body) {
+      return "nothing";
+    }
     return element.id || element.dataset.turn || element.textContent.trim();
   });
 
 async function byKeyboard({ page, troubles, close }) {
+  // The last that comes, before it is all there to be reached.
+  await page.locator("#events-all").waitFor();
   const steps = ["Skip to the content", "Now", "Events", "Settings", "Since the server was started", "search-text", "Search",
     "on", "notification-text", "Ask who would receive it", "publish", "events-level", "events-follow", "events-all", "All settings"];
   const reached = [];
