@@ -88,6 +88,7 @@ async function waitFor(page, selector, wanted) {
 async function clickThrough({ page, troubles, close }) {
   // Live numbers.
   const notifications = tile(page, "Notifications").locator(".aside");
+  await notifications.filter({ hasText: /^\d+ in all$/ }).waitFor();
   const before = Number.parseInt(await notifications.textContent(), 10);
   await have("publish");
   await page.waitForFunction(
