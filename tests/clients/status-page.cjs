@@ -88,6 +88,7 @@ async function waitFor(page, selector, wanted) {
 async function clickThrough({ page, troubles, close }) {
   // Live numbers.
   const notifications = tile(page, "Notifications").locator(".aside");
+  await notifications.filter({ hasText: /^\d+ in all$/ }).waitFor();
   const before = Number.parseInt(await notifications.textContent(), 10);
   await have("publish");
   await page.waitForFunction(
@@ -172,10 +173,15 @@ async function clickThrough({ page, troubles, close }) {
 const focused = (page) =>
   page.evaluate(() => {
     const element = document.activeElement;
+    if (element === document.body) {
+      return "nothing";
+    }
     return element.id || element.dataset.turn || element.textContent.trim();
   });
 
 async function byKeyboard({ page, troubles, close }) {
+  // The last that comes, before it is all there to be reached.
+  await page.locator("#events-all").waitFor();
   const steps = ["Skip to the content", "Now", "Events", "Settings", "Since the server was started", "search-text", "Search",
     "on", "notification-text", "Ask who would receive it", "publish", "events-level", "events-follow", "events-all", "All settings"];
   const reached = [];
