@@ -217,8 +217,8 @@ fn two_sockets_for_the_same_are_refused_and_one_for_each_is_served() {
             assert!(child.wait().expect("it ends").success());
         } else {
             let output = child.wait_with_output().expect("it ends");
-            assert_eq!(output.status.code(), Some(1), "{names}");
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{names}: {errors}");
             let mut named = vec![
                 "two sockets".to_owned(),
                 "FileDescriptorName=admin".to_owned(),
