@@ -14,6 +14,7 @@ mod log;
 mod page;
 mod reload;
 mod stop;
+mod tls;
 
 use std::{
     io::{self, Write as _},
@@ -23,6 +24,7 @@ use std::{
 };
 
 use campanile_core::server::{Counters, Fact, Options};
+use campanile_smol::server::Door;
 use clap::Parser as _;
 
 use admin::Admin;
@@ -99,18 +101,23 @@ const BACKLOG: i32 = 4096;
 /// Serves until it is told to end; the error is a line for the person who started the server.
 fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), String> {
     let configuration = effective.configuration();
-    let (address, runtime) = (configuration.listen, configuration.runtime);
+    let runtime = configuration.runtime;
     let options = configuration.options();
-    let listener = TcpListener::bind(address)
-        .map_err(|error| refusal_to_listen(address, &error, "--listen"))?;
-    // Where that is refused, what `bind` asked for stands.
-    let _ = rustix::net::listen(&listener, BACKLOG);
-    let local = listener.local_addr().unwrap_or(address);
+    let tls = tls::load(&configuration)?;
+    let (listener, local) = listen(configuration.listen, "--listen")?;
+    let secured = match configuration.tls.listen {
+        Some(address) => Some(listen(address, "--tls-listen")?),
+        None => None,
+    };
     descriptors::raise_limit();
     let signals = attend::signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let admin = Admin::bind(&effective, &log)?;
-    log.listening(local, options.publishers);
-    announce(local, &options);
+    log.listening(local, false, options.publishers);
+    announce("ws", local, &options);
+    if let Some((_, local)) = &secured {
+        log.listening(*local, true, options.publishers);
+        announce("wss", *local, &options);
+    }
     let counters = Arc::new(Counters::default());
     let observer = {
         let (counters, log) = (Arc::clone(&counters), Arc::clone(&log));
@@ -123,6 +130,7 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
         sources,
         effective,
         log: Arc::clone(&log),
+        tls: tls.clone(),
     };
     let show = |readings: admin::Show| {
         if let Some(admin) = admin {
@@ -130,11 +138,16 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
         }
     };
     let served = match runtime {
-        Runtime::Smol => campanile_smol::server::serve(listener, options, observer, |control| {
-            let shown = control.clone();
-            show(Arc::new(move || (shown.readings(), shown.shards())));
-            attend::attend(signals, live, move |options| control.reconfigure(options))
-        }),
+        Runtime::Smol => {
+            let mut doors = vec![Door::from(listener)];
+            let secured = secured.map(|(listener, _)| listener).zip(tls);
+            doors.extend(secured.map(|(listener, tls)| Door::secured(listener, tls)));
+            campanile_smol::server::serve_all(doors, options, observer, |control| {
+                let shown = control.clone();
+                show(Arc::new(move || (shown.readings(), shown.shards())));
+                attend::attend(signals, live, move |options| control.reconfigure(options))
+            })
+        }
         Runtime::Std => campanile_std::server::serve(listener, options, observer, |control| {
             let meter = control.meter();
             show(Arc::new(move || (meter.read(), 1)));
@@ -147,13 +160,23 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
     served.map_err(|error| format!("cannot serve on {local}: {error}"))
 }
 
+/// Listens on `address`, which `flag` sets.
+fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), String> {
+    let listener =
+        TcpListener::bind(address).map_err(|error| refusal_to_listen(address, &error, flag))?;
+    // Where that is refused, what `bind` asked for stands.
+    let _ = rustix::net::listen(&listener, BACKLOG);
+    let local = listener.local_addr().unwrap_or(address);
+    Ok((listener, local))
+}
+
 /// Says where the server listens, and who may publish.
-fn announce(local: SocketAddr, options: &Options) {
+fn announce(scheme: &str, local: SocketAddr, options: &Options) {
     let mut out = io::stdout();
     // Nobody has to listen to this.
     let _ = writeln!(
         out,
-        "campanile {} listening on ws://{local} (publishing: {}, no keys are configured)",
+        "campanile {} listening on {scheme}://{local} (publishing: {}, no keys are configured)",
         env!("CARGO_PKG_VERSION"),
         options.publishers,
     );

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use campanile_core::server::Options;
+use campanile_tls::Server;
 
 use crate::{
     config::{Applies, Effective, Sources},
     log::Log,
+    tls,
 };
 
 /// A running server, whose configuration may change.
@@ -16,6 +18,8 @@ pub(crate) struct Live {
     /// What is in force.
     pub(crate) effective: Effective,
     pub(crate) log: Arc<Log>,
+    /// The certificates, where there is TLS.
+    pub(crate) tls: Option<Arc<Server>>,
 }
 
 impl Live {
@@ -24,7 +28,15 @@ impl Live {
     pub(crate) async fn reload(&mut self, reconfigure: &impl Fn(Options)) {
         let sources = self.sources.clone();
         // Elsewhere: a disk may be slow, and this thread serves connections.
-        match smol::unblock(move || sources.load()).await {
+        let server = self.tls.clone();
+        let read = move || {
+            let wanted = sources.load()?;
+            if let Some(server) = server {
+                tls::reload(&server, &wanted.configuration()).map_err(|problem| vec![problem])?;
+            }
+            Ok::<_, Vec<String>>(wanted)
+        };
+        match smol::unblock(read).await {
             Ok(wanted) => self.adopt(wanted, reconfigure),
             Err(problems) => {
                 for problem in problems {
@@ -55,7 +67,7 @@ impl Live {
             .reloaded(&file, changes.len().saturating_sub(restart), restart);
         for change in &changes {
             let setting = change.setting;
-            let [from, to] = [change.from, change.to].map(|value| setting.kind.text(value));
+            let [from, to] = [&change.from, &change.to].map(|value| setting.kind.text(value));
             match setting.applies {
                 Applies::Restart => self.log.needs_restart(setting.key, &from, &to),
                 applies @ (Applies::Now | Applies::Later) => {

@@ -12,7 +12,7 @@ use campanile_core::{
 };
 use smol::channel::{self, Receiver, Sender};
 
-use super::Options;
+use super::{Options, secure::Terms};
 
 /// The shards' letter boxes, and the order of all publications.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(super) struct Newcomer {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) number: u64,
+    /// What it has of TLS, if any.
+    pub(super) terms: Option<Terms>,
     /// Why it is to be declined, if so.
     pub(super) turned_away: Option<TurnedAway>,
 }

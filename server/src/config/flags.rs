@@ -28,7 +28,7 @@ impl Flags {
     pub(super) fn values(&self) -> Vec<Given> {
         let given = self.given.iter().filter_map(|(at, value)| {
             let setting = SETTINGS.get(*at)?;
-            Some((*at, *value, Origin::Flag(setting.flag)))
+            Some((*at, value.clone(), Origin::Flag(setting.flag)))
         });
         given.collect()
     }
@@ -38,7 +38,7 @@ impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let given = |setting: &Setting| {
             let is_given = matches.value_source(setting.key) == Some(ValueSource::CommandLine);
-            matches.get_one(setting.key).copied().filter(|_| is_given)
+            matches.get_one(setting.key).cloned().filter(|_| is_given)
         };
         let settings = SETTINGS.iter().enumerate();
         Ok(Self {
@@ -77,7 +77,7 @@ fn argument(setting: &'static Setting) -> Arg {
         .long(setting.flag)
         .value_name(setting.kind.placeholder())
         .value_parser(parser(setting))
-        .default_value(setting.kind.text(setting.default_value()))
+        .default_value(setting.kind.text(&setting.default_value()))
         .help(setting.help);
     match title {
         Some((name, title, _)) if !name.is_empty() => argument.help_heading(*title),

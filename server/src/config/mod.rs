@@ -13,6 +13,7 @@ mod runtime;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 
 use core::fmt;
@@ -128,7 +129,7 @@ impl Effective {
     /// Each setting with its value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static Setting, Value, &Origin)> {
         let values = SETTINGS.iter().zip(&self.values);
-        values.map(|(setting, (value, origin))| (setting, *value, origin))
+        values.map(|(setting, (value, origin))| (setting, value.clone(), origin))
     }
 
     /// Takes what is wanted, but for settings that only change with a restart. Tells what differed.
@@ -139,8 +140,8 @@ impl Effective {
             if own.0 != wanted.0 {
                 changes.push(Change {
                     setting,
-                    from: own.0,
-                    to: wanted.0,
+                    from: own.0.clone(),
+                    to: wanted.0.clone(),
                 });
             }
             if own.0 == wanted.0 || setting.applies != Applies::Restart {

@@ -4,7 +4,11 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Effective, Origin, SETTINGS, Setting, table::SECTIONS, value::Kind};
+use super::{
+    Effective, Origin, SETTINGS, Setting,
+    table::SECTIONS,
+    value::{Kind, Value},
+};
 
 /// Of a line's length when it is filled with words.
 const WIDTH: usize = 96;
@@ -32,7 +36,7 @@ pub(crate) fn print_defaults(out: &mut impl Write) -> io::Result<()> {
             writeln!(out)?;
             explain(out, setting)?;
             let (_, key) = setting.parts();
-            let value = setting.kind.toml(setting.default_value());
+            let value = setting.kind.toml(&setting.default_value());
             writeln!(out, "{key} = {value}")?;
         }
     }
@@ -51,7 +55,8 @@ fn explain(out: &mut impl Write, setting: &Setting) -> io::Result<()> {
         | Kind::Size(..)
         | Kind::Duration(..)
         | Kind::Address
-        | Kind::OptionalAddress) => comment(out, &format!("Allowed: {}.", kind.allowed()))?,
+        | Kind::OptionalAddress
+        | Kind::OptionalFile) => comment(out, &format!("Allowed: {}.", kind.allowed()))?,
     }
     let flag = setting.flag;
     let variable = setting.variable();
@@ -67,13 +72,13 @@ fn explain(out: &mut impl Write, setting: &Setting) -> io::Result<()> {
 /// # Errors
 /// What `out` says.
 pub(crate) fn print_effective(effective: &Effective, out: &mut impl Write) -> io::Result<()> {
-    let line = |setting: &Setting, value| {
+    let line = |setting: &Setting, value: &Value| {
         let (_, key) = setting.parts();
         format!("{key} = {}", setting.kind.toml(value))
     };
     let lines = effective
         .iter()
-        .map(|(setting, value, _)| line(setting, value));
+        .map(|(setting, value, _)| line(setting, &value));
     let width = lines.map(|line| line.len()).max().unwrap_or(0);
     for (section, ..) in SECTIONS {
         if !section.is_empty() {
@@ -88,7 +93,7 @@ pub(crate) fn print_effective(effective: &Effective, out: &mut impl Write) -> io
                 };
                 // The name of a file may be anything.
                 let origin = origin.to_string().replace(char::is_control, "\u{FFFD}");
-                let line = line(setting, value);
+                let line = line(setting, &value);
                 writeln!(out, "{line:width$}  {style}# {origin}{style:#}")?;
             }
         }

@@ -4,10 +4,12 @@
 use core::{net::SocketAddr, time::Duration};
 
 use campanile_core::{hub::SlowPolicy, server::Options};
+use campanile_tls::ClientCertificates;
 
 use super::{
     compression::{Compression, Switch},
     runtime::Runtime,
+    tls::Tls,
     value::{Kind, Slot, Value},
 };
 use crate::log::{self, Format, Level};
@@ -26,6 +28,8 @@ pub(crate) struct Configuration {
     pub(crate) log: log::Options,
     /// Where operators are answered, if anywhere.
     pub(crate) admin: Option<SocketAddr>,
+    /// Where and how TLS is spoken.
+    pub(crate) tls: Tls,
 }
 
 impl Default for Configuration {
@@ -37,6 +41,7 @@ impl Default for Configuration {
             compression: Compression::default(),
             log: log::Options::default(),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 8001))),
+            tls: Tls::default(),
         }
     }
 }
@@ -119,6 +124,11 @@ fn variable(key: &str) -> String {
 /// The sections in their order; each with its title, and what it is about.
 pub(crate) const SECTIONS: &[(&str, &str, &str)] = &[
     ("", "Options", "Where and how to serve"),
+    (
+        "tls",
+        "TLS",
+        "wss:// and https://, on a port of their own; docs/tls.md says how to set it up",
+    ),
     ("log", "Log", "What is logged, on standard error"),
     (
         "admin",
@@ -178,6 +188,48 @@ pub(crate) static SETTINGS: &[Setting] = &[
         help: "Threads that serve, each its share of the connections; 0 takes one for each processor; the \
                runtime std takes no notice",
         slot: |all| &mut all.server.shards,
+    },
+    Setting {
+        key: "tls.listen",
+        flag: "tls-listen",
+        kind: Kind::OptionalAddress,
+        applies: Applies::Restart,
+        help: "The address and port to listen on with TLS, beside `listen`; `off` for none. With the \
+               runtime smol only",
+        slot: |all| &mut all.tls.listen,
+    },
+    Setting {
+        key: "tls.certificate",
+        flag: "tls-certificate",
+        kind: Kind::OptionalFile,
+        applies: Applies::Later,
+        help: "The server's certificate, and behind it those between it and a root, in PEM form; it is \
+               read again after SIGHUP, as all files here",
+        slot: |all| &mut all.tls.certificate,
+    },
+    Setting {
+        key: "tls.key",
+        flag: "tls-key",
+        kind: Kind::OptionalFile,
+        applies: Applies::Later,
+        help: "The private key of the certificate, in PEM form",
+        slot: |all| &mut all.tls.key,
+    },
+    Setting {
+        key: "tls.client_certificates",
+        flag: "tls-client-certificates",
+        kind: Kind::choice::<ClientCertificates>(),
+        applies: Applies::Later,
+        help: "Whether clients are to show a certificate, whose subject is in the log then",
+        slot: |all| &mut all.tls.client_certificates,
+    },
+    Setting {
+        key: "tls.client_ca",
+        flag: "tls-client-ca",
+        kind: Kind::OptionalFile,
+        applies: Applies::Later,
+        help: "The authorities that may certify clients, in PEM form",
+        slot: |all| &mut all.tls.client_ca,
     },
     Setting {
         key: "log.level",
@@ -379,18 +431,19 @@ mod tests {
         for setting in SETTINGS {
             let mut all = Configuration::default();
             let default = setting.default_value();
-            let text = setting.kind.text(default);
-            assert_eq!(setting.kind.parse(&text), Ok(default), "{}", setting.key);
+            let text = setting.kind.text(&default);
+            assert_eq!(setting.kind.parse(&text), Ok(default.clone()), "{}", setting.key);
             let other = match setting.kind {
                 Kind::Number(min, _) => (min + 6).to_string(),
                 Kind::Size(..) => "3KiB".to_owned(),
                 Kind::Duration(..) => "7s".to_owned(),
                 Kind::Choice(_, choices) => choices().last().expect("choices").name.to_owned(),
                 Kind::Address | Kind::OptionalAddress => "[::1]:9".to_owned(),
+                Kind::OptionalFile => "/a/b.pem".to_owned(),
             };
             let other = setting.kind.parse(&other).expect("a value");
             assert_ne!(other, default, "{}", setting.key);
-            (setting.slot)(&mut all).set(other);
+            (setting.slot)(&mut all).set(other.clone());
             assert_eq!(setting.value_in(&all), other, "{}", setting.key);
             // And nothing else.
             for another in SETTINGS.iter().filter(|s| s.key != setting.key) {

@@ -72,7 +72,7 @@ fn a_reload_takes_what_can_change_and_tells_the_rest() {
         let restart: Vec<_> = changes
             .iter()
             .filter(|change| change.setting.applies == Applies::Restart)
-            .map(|change| (change.setting.key, change.from, change.to))
+            .map(|change| (change.setting.key, change.from.clone(), change.to.clone()))
             .collect();
         // However often it is said: it is not in force.
         assert_eq!(restart, [("shards", Value::Number(0), Value::Number(9))]);
@@ -97,7 +97,7 @@ fn the_manual_page_is_that_of_the_table() {
         page.push_str("| --- | --- | --- | --- | --- |\n");
         for setting in print::in_section(section) {
             let (_, key) = setting.parts();
-            let default = setting.kind.toml(setting.default_value());
+            let default = setting.kind.toml(&setting.default_value());
             let flag = setting.flag;
             let applies = setting.applies.in_words();
             let allowed = match setting.kind {
@@ -110,7 +110,8 @@ fn the_manual_page_is_that_of_the_table() {
                 | Kind::Size(..)
                 | Kind::Duration(..)
                 | Kind::Address
-                | Kind::OptionalAddress) => kind.allowed(),
+                | Kind::OptionalAddress
+                | Kind::OptionalFile) => kind.allowed(),
             };
             let help = setting.help;
             writeln!(

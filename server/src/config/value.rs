@@ -1,18 +1,21 @@
 //! What a setting may be: kinds of values, their text, and where they are kept.
 
 use core::{net::SocketAddr, time::Duration};
+use std::path::PathBuf;
 
 use campanile_core::hub::{Rate, SlowPolicy};
 
 /// The value of a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     /// How many, or how many bytes.
     Number(u64),
     Duration(Duration),
     Choice(&'static str),
     Address(SocketAddr),
-    /// No address.
+    /// The path of a file.
+    File(String),
+    /// No address, or no file.
     Off,
 }
 
@@ -31,9 +34,11 @@ pub(crate) enum Kind {
     Address,
     /// The same, or none.
     OptionalAddress,
+    /// The path of a file, or none.
+    OptionalFile,
 }
 
-/// What stands for no address.
+/// What stands for no address and for no file.
 const OFF: &str = "off";
 
 /// A word that a setting may be.
@@ -90,7 +95,10 @@ impl Kind {
                 .iter()
                 .find(|choice| choice.name == text)
                 .map(|choice| Value::Choice(choice.name)),
-            Self::OptionalAddress if text == OFF => Some(Value::Off),
+            Self::OptionalAddress | Self::OptionalFile if text == OFF => Some(Value::Off),
+            Self::OptionalFile => {
+                (!text.is_empty()).then(|| Value::File(text.to_owned()))
+            }
             Self::Address | Self::OptionalAddress => text.parse().ok().map(Value::Address),
         }
     }
@@ -105,7 +113,7 @@ impl Kind {
                 in_units(*max, SIZES)
             ),
             Self::Duration(min, max) => {
-                let [min, max] = [min, max].map(|time| self.text(Value::Duration(*time)));
+                let [min, max] = [min, max].map(|time| self.text(&Value::Duration(*time)));
                 format!(
                     "a duration from {min} to {max}, such as \"10s\"; a plain number is in seconds"
                 )
@@ -129,6 +137,9 @@ impl Kind {
             Self::OptionalAddress => {
                 "an IP address with a port, such as \"127.0.0.1:8001\", or \"off\"".to_owned()
             }
+            Self::OptionalFile => {
+                "the path of a file, such as \"/etc/campanile/tls.pem\", or \"off\"".to_owned()
+            }
         }
     }
 
@@ -140,13 +151,14 @@ impl Kind {
             Self::Duration(..) => "DURATION",
             Self::Choice(placeholder, _) => placeholder,
             Self::Address | Self::OptionalAddress => "ADDR:PORT",
+            Self::OptionalFile => "FILE",
         }
     }
 
     /// The text of a value, which means the same value again.
-    pub(crate) fn text(&self, value: Value) -> String {
+    pub(crate) fn text(&self, value: &Value) -> String {
         match value {
-            Value::Number(bytes) if matches!(self, Self::Size(..)) => in_units(bytes, SIZES),
+            Value::Number(bytes) if matches!(self, Self::Size(..)) => in_units(*bytes, SIZES),
             Value::Number(number) => number.to_string(),
             Value::Duration(time) => {
                 let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -156,14 +168,15 @@ impl Kind {
                     in_units(millis, TIMES)
                 }
             }
-            Value::Choice(name) => name.to_owned(),
+            Value::Choice(name) => (*name).to_owned(),
             Value::Address(address) => address.to_string(),
+            Value::File(path) => path.clone(),
             Value::Off => OFF.to_owned(),
         }
     }
 
     /// The same as TOML has it.
-    pub(crate) fn toml(&self, value: Value) -> String {
+    pub(crate) fn toml(&self, value: &Value) -> String {
         let text = self.text(value);
         match self {
             Self::Number(..) => text,
@@ -172,8 +185,25 @@ impl Kind {
             | Self::Choice(..)
             | Self::Address
             | Self::OptionalAddress => format!("\"{text}\""),
+            Self::OptionalFile => quoted(&text),
         }
     }
+}
+
+/// As a string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            character if character.is_control() => {
+                quoted.push_str(&format!("\\u{:04X}", u32::from(character)));
+            }
+            character => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn integer(text: &str) -> Option<u64> {
@@ -290,7 +320,23 @@ impl Slot for Option<SocketAddr> {
         match value {
             Value::Address(address) => *self = Some(address),
             Value::Off => *self = None,
-            Value::Number(_) | Value::Duration(_) | Value::Choice(_) => {}
+            Value::Number(_) | Value::Duration(_) | Value::Choice(_) | Value::File(_) => {}
+        }
+    }
+}
+
+impl Slot for Option<PathBuf> {
+    fn get(&self) -> Value {
+        // It comes from a setting's text, and so is text.
+        let path = self.as_ref().map(|path| path.display().to_string());
+        path.map_or(Value::Off, Value::File)
+    }
+
+    fn set(&mut self, value: Value) {
+        match value {
+            Value::File(path) => *self = Some(path.into()),
+            Value::Off => *self = None,
+            Value::Number(_) | Value::Duration(_) | Value::Choice(_) | Value::Address(_) => {}
         }
     }
 }
@@ -391,6 +437,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_written_so_that_toml_reads_the_same() {
+        for path in ["/etc/a b.pem", "C:\\a\\\"b\"", "tab\there", "\u{7f}ü"] {
+            let value = Value::File(path.to_owned());
+            let line = format!("path = {}", Kind::OptionalFile.toml(&value));
+            let table = toml::de::DeTable::parse(&line).expect("TOML");
+            assert_eq!(table.get_ref()["path"].get_ref().as_str(), Some(path));
+        }
+    }
+
+    #[test]
     fn bounds_are_part_of_what_they_bound() {
         let kind = Kind::Number(2, 4);
         let numbers = ["1", "2", "3", "4", "5"].map(|text| kind.parse(text).is_ok());
@@ -408,13 +464,13 @@ mod tests {
                 (SIZE, Value::Number(number)),
                 (TIME, Value::Duration(Duration::from_millis(number))),
             ] {
-                prop_assert_eq!(kind.parse(&kind.text(value)), Ok(value));
+                prop_assert_eq!(kind.parse(&kind.text(&value)), Ok(value));
             }
         }
 
         #[test]
         fn no_text_breaks_it(text in "\\PC*") {
-            for kind in [SIZE, TIME, Kind::Number(0, 9), Kind::Address, Kind::OptionalAddress, Kind::choice::<SlowPolicy>()] {
+            for kind in [SIZE, TIME, Kind::Number(0, 9), Kind::Address, Kind::OptionalAddress, Kind::OptionalFile, Kind::choice::<SlowPolicy>()] {
                 let _ = kind.parse(&text);
             }
         }

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Listening,
     AdminListening,
     NoAdmin,
+    Secured,
+    TlsFailed,
     Connected,
     Declined,
     HandshakeRefused,
@@ -77,6 +79,7 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
         help: "the server is ready",
         fields: &[
             ("address", "where it listens, the port that it got included"),
+            ("tls", "whether it speaks TLS there"),
             ("version", "of the server"),
             ("publishers", "who may publish"),
         ],
@@ -94,6 +97,30 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
         limited: false,
         help: "the server serves without one, mostly since the default is in use already",
         fields: &[("reason", "why not")],
+    },
+    Event {
+        name: "secured",
+        level: Level::INFO,
+        limited: true,
+        help: "a connection's TLS handshake has succeeded, and its opening handshake may follow",
+        fields: &[
+            CONNECTION,
+            PEER,
+            ("version", "of TLS: `1.2` or `1.3`"),
+            ("cipher", "the cipher suite"),
+            (
+                "identity",
+                "the subject of the client's certificate, as RFC 4514 writes it; left out where there is \
+                 none",
+            ),
+        ],
+    },
+    Event {
+        name: "TLS failed",
+        level: Level::WARN,
+        limited: true,
+        help: "a connection was given up since TLS fails with it",
+        fields: &[PEER, ("reason", "what exactly fails")],
     },
     Event {
         name: "connected",

@@ -211,10 +211,11 @@ impl Log {
     }
 
     /// The server is ready.
-    pub(crate) fn listening(&self, address: SocketAddr, publishers: Publishers) {
+    pub(crate) fn listening(&self, address: SocketAddr, tls: bool, publishers: Publishers) {
         if self.admits(Kind::Listening) {
             info!(
                 %address,
+                tls,
                 version = env!("CARGO_PKG_VERSION"),
                 publishers = publishers.to_string(),
                 "listening"
@@ -246,6 +247,19 @@ impl Log {
             Fact::Session(fact) => record_session(fact),
             Fact::TurnedAway { peer, reason } => {
                 warn!(%peer, reason = reason.to_string(), "connection declined");
+            }
+            Fact::Secured {
+                connection,
+                peer,
+                version,
+                cipher,
+                identity,
+            } => match identity {
+                Some(identity) => info!(connection, %peer, version, cipher, identity, "secured"),
+                None => info!(connection, %peer, version, cipher, "secured"),
+            },
+            Fact::TlsFailed { peer, error, .. } => {
+                warn!(%peer, reason = error.to_string(), "TLS failed");
             }
             Fact::AcceptFailed { error } => {
                 error!(reason = error.to_string(), "cannot accept connections");
@@ -324,6 +338,8 @@ fn kind_of(fact: &Fact<'_>) -> Option<Kind> {
             _ => return None,
         },
         Fact::TurnedAway { .. } => Kind::Declined,
+        Fact::Secured { .. } => Kind::Secured,
+        Fact::TlsFailed { .. } => Kind::TlsFailed,
         Fact::AcceptFailed { .. } => Kind::CannotAccept,
         Fact::Draining => Kind::ShuttingDown,
         _ => return None,

@@ -64,7 +64,7 @@ fn everything(log: &Log) {
     let notification =
         Notification::parse(notification, &Limits::default()).expect("a notification");
     let error = io::Error::other("a \"reason\"");
-    log.listening(peer, Publishers::Loopback);
+    log.listening(peer, false, Publishers::Loopback);
     log.admin_listening(peer);
     log.no_admin("a reason");
     for fact in [
