@@ -239,17 +239,15 @@ impl Client {
                     transport,
                     is_unflushed,
                 },
-            ) => {
-                match until(deadline, transport.write(self.machine.unsent())).await {
-                    Some(Ok(0)) => self.failed(&io::ErrorKind::WriteZero.into()),
-                    Some(Ok(count)) => {
-                        *is_unflushed = true;
-                        self.machine.sent(count);
-                    }
-                    Some(Err(error)) => self.failed(&error),
-                    None => self.machine.handle_timeout(self.clock.now()),
+            ) => match until(deadline, transport.write(self.machine.unsent())).await {
+                Some(Ok(0)) => self.failed(&io::ErrorKind::WriteZero.into()),
+                Some(Ok(count)) => {
+                    *is_unflushed = true;
+                    self.machine.sent(count);
                 }
-            }
+                Some(Err(error)) => self.failed(&error),
+                None => self.machine.handle_timeout(self.clock.now()),
+            },
             (
                 Step::Read,
                 Link::Up {

@@ -7,8 +7,8 @@ use std::{
     time::Instant,
 };
 
-pub use campanile_tls::{Client, Error, Identity, explain};
 use campanile_tls::rustls::{ClientConnection, Stream};
+pub use campanile_tls::{Client, Error, Identity, explain};
 
 use crate::Transport;
 

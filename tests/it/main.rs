@@ -19,6 +19,7 @@ mod many;
 mod metrics;
 mod publishing;
 mod runtimes;
+mod tls;
 mod v1;
 mod verbs;
 

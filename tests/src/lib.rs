@@ -13,12 +13,14 @@
 
 extern crate alloc;
 
+mod authority;
 mod daemon;
 pub mod messages;
 mod process;
 pub mod tools;
 mod wire;
 
+pub use authority::Authority;
 pub use daemon::{Daemon, with_bystander};
 pub use process::{Ended, Program};
 pub use wire::{Frame, Received, Response, Wire, error_in};

@@ -63,7 +63,8 @@ impl Client {
     /// No certificate can be for that.
     pub fn server_name(name: &str) -> io::Result<ServerName<'static>> {
         ServerName::try_from(name.to_owned()).map_err(|_| {
-            let reason = format!("no certificate can be for {name}; use a name of the DNS, or an address");
+            let reason =
+                format!("no certificate can be for {name}; use a name of the DNS, or an address");
             io::Error::new(io::ErrorKind::InvalidInput, Error::new(reason))
         })
     }

@@ -58,9 +58,12 @@ impl From<rustls::Error> for Failure {
             _ => TlsFailure::Broken,
         };
         let detail = match &error {
-            E::NoCertificatesPresented => "the client has no certificate, which is required".to_owned(),
+            E::NoCertificatesPresented => {
+                "the client has no certificate, which is required".to_owned()
+            }
             E::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                "the client's certificate is of an authority that is not in `tls.client_ca`".to_owned()
+                "the client's certificate is of an authority that is not in `tls.client_ca`"
+                    .to_owned()
             }
             E::AlertReceived(alert) => format!("the client gave up: {}", words(*alert)),
             error => error.to_string(),

@@ -52,9 +52,13 @@ fn unreadable(path: &Path, what: &str, error: &pem::Error) -> Error {
     let path = path.display();
     Error::new(match error {
         pem::Error::Io(error) => {
-            format!("cannot read the {what} file {path}: {error}; check the path and who may read it")
+            format!(
+                "cannot read the {what} file {path}: {error}; check the path and who may read it"
+            )
         }
-        pem::Error::NoItemsFound => format!("there is no {what} in {path}; it is to be in PEM form"),
+        pem::Error::NoItemsFound => {
+            format!("there is no {what} in {path}; it is to be in PEM form")
+        }
         error => format!("{path} is no PEM file with a {what}: {error}"),
     })
 }

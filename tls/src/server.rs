@@ -97,8 +97,7 @@ fn config(options: &ServerOptions) -> Result<Arc<ServerConfig>, Error> {
                 ));
             };
             let roots = Arc::new(files::roots(path)?);
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(roots, files::provider());
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, files::provider());
             let verifier = if asked == ClientCertificates::Optional {
                 verifier.allow_unauthenticated()
             } else {

@@ -180,10 +180,12 @@ impl Session {
     /// Nothing more can be done than to tell the peer.
     fn fail(&mut self, failure: Failure, bytes: &mut [u8], out: &mut Vec<u8>) -> Failure {
         self.stage = Stage::Broken;
-        while let Ok(ConnectionState::EncodeTlsData(data)) =
-            self.connection.process_tls_records(bytes).state
-        {
-            encode(data, out);
+        // Only as long as there is something: rustls does not bear to see the same bytes again.
+        while self.connection.wants_write() {
+            match self.connection.process_tls_records(bytes).state {
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, out),
+                _ => break,
+            }
         }
         failure
     }
@@ -223,10 +225,12 @@ impl Session {
                     },
                     Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                     Ok(ConnectionState::PeerClosed) => {}
-                    Ok(ConnectionState::WriteTraffic(mut traffic)) => match seal(&mut traffic, room) {
-                        Ok(count) => return Ok(used.saturating_add(count)),
-                        Err(_) => break,
-                    },
+                    Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                        match seal(&mut traffic, room) {
+                            Ok(count) => return Ok(used.saturating_add(count)),
+                            Err(_) => break,
+                        }
+                    }
                     Ok(_) | Err(_) => break,
                 }
             }
@@ -252,7 +256,9 @@ impl Session {
     #[must_use]
     pub fn cipher(&self) -> &'static str {
         let suite = self.connection.negotiated_cipher_suite();
-        suite.and_then(|suite| suite.suite().as_str()).unwrap_or("unknown")
+        suite
+            .and_then(|suite| suite.suite().as_str())
+            .unwrap_or("unknown")
     }
 
     /// The subject of the client's certificate, which was verified, as RFC 4514 writes it: `CN=press 4,O=Example`.

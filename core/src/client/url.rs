@@ -179,7 +179,11 @@ mod tests {
                 (host, name, port, resource),
                 "{text}"
             );
-            assert_eq!(url.is_secure(), text.to_lowercase().starts_with("wss:"), "{text}");
+            assert_eq!(
+                url.is_secure(),
+                text.to_lowercase().starts_with("wss:"),
+                "{text}"
+            );
         }
     }
 

@@ -10,10 +10,10 @@
 
 mod accept;
 mod exchange;
+mod poller;
 #[cfg(not(feature = "tls"))]
 #[path = "plain.rs"]
 mod secure;
-mod poller;
 #[cfg(feature = "tls")]
 mod secure;
 mod shard;

@@ -20,13 +20,17 @@ pub(super) struct Read {
     pub(super) goes_on: bool,
 }
 
-#[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "as with TLS")]
+#[expect(
+    clippy::unused_self,
+    clippy::needless_pass_by_ref_mut,
+    reason = "as with TLS"
+)]
 impl Secure {
     pub(super) fn begin(&mut self, _: SessionId, terms: &Terms, _: u64, _: SocketAddr) -> bool {
         match *terms {}
     }
 
-    pub(super) fn end(&mut self, _: SessionId) {}
+    pub(super) fn end(&mut self, _: SessionId, _: &Socket) {}
 
     pub(super) fn has_unsent(&self, _: SessionId) -> bool {
         false

@@ -99,8 +99,15 @@ impl Secure {
         true
     }
 
-    /// A connection is over.
-    pub(super) fn end(&mut self, id: SessionId) {
+    /// A connection is over, and its socket is about to be dropped.
+    pub(super) fn end(&mut self, id: SessionId, socket: &Socket) {
+        // Not in the middle of a record; where the peer is told that already, nothing happens.
+        if let Some((secured, buffers)) = self.get(id)
+            && secured.unsent.is_empty()
+            && let Ok(count) = secured.session.close(&mut buffers.sealed)
+        {
+            let _ = secured.send(socket, buffers.sealed.get(..count).unwrap_or_default());
+        }
         if let Some(slot) = self.sessions.get_mut(id.index()) {
             *slot = None;
         }

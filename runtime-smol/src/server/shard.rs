@@ -545,7 +545,7 @@ impl Shard {
         if self.hub.is_over(session) {
             let (address, admitted) = (peer.address, peer.admitted);
             if peer.secured {
-                self.secure.end(session);
+                self.secure.end(session, &peer.socket);
             }
             *slot = None;
             self.hub.leave(session);

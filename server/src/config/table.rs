@@ -432,7 +432,12 @@ mod tests {
             let mut all = Configuration::default();
             let default = setting.default_value();
             let text = setting.kind.text(&default);
-            assert_eq!(setting.kind.parse(&text), Ok(default.clone()), "{}", setting.key);
+            assert_eq!(
+                setting.kind.parse(&text),
+                Ok(default.clone()),
+                "{}",
+                setting.key
+            );
             let other = match setting.kind {
                 Kind::Number(min, _) => (min + 6).to_string(),
                 Kind::Size(..) => "3KiB".to_owned(),

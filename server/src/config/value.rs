@@ -96,9 +96,7 @@ impl Kind {
                 .find(|choice| choice.name == text)
                 .map(|choice| Value::Choice(choice.name)),
             Self::OptionalAddress | Self::OptionalFile if text == OFF => Some(Value::Off),
-            Self::OptionalFile => {
-                (!text.is_empty()).then(|| Value::File(text.to_owned()))
-            }
+            Self::OptionalFile => (!text.is_empty()).then(|| Value::File(text.to_owned())),
             Self::Address | Self::OptionalAddress => text.parse().ok().map(Value::Address),
         }
     }
