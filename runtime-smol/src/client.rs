@@ -340,3 +340,15 @@ impl core::fmt::Debug for Client {
         self.machine.fmt(f)
     }
 }
+
+#[cfg(all(test, not(feature = "tls")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_tls_is_refused_by_name() {
+        let error = Client::new("wss://127.0.0.1").map(drop).unwrap_err();
+        assert_eq!(error, BadUrl::Tls);
+        assert!(error.to_string().contains("`tls`"), "{error}");
+    }
+}

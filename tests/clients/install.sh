@@ -27,6 +27,8 @@ install_system_packages() {
         packages="$packages php-curl"
     fi
     need curl curl
+    # Has Chromium trust an authority.
+    need certutil libnss3-tools
     need prometheus prometheus
     need ip iproute2
     need node nodejs

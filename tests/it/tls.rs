@@ -495,6 +495,28 @@ fn the_verbs_speak_tls() {
 }
 
 #[test]
+fn bench_checks_its_deliveries_over_tls() {
+    let ca = Authority::new();
+    let (daemon, address) = serve(&ca, &[]);
+    let (url, file) = (format!("wss://{address}"), ca.certificate());
+    let load = [
+        "--clients",
+        "5",
+        "--notifications",
+        "200",
+        "--size",
+        "20000",
+        "--json",
+    ];
+    let mut command = Daemon::command(&["bench", &url, "--ca", text(&file)]);
+    let ended = Program::run(command.args(load));
+    assert!(ended.status.success(), "{ended:?}");
+    let report: serde_json::Value = serde_json::from_slice(&ended.output).expect("JSON");
+    assert_eq!(report["delivery"]["deliveries"], 1000, "{report}");
+    daemon.wait_for_logs("secured", 6);
+}
+
+#[test]
 fn what_is_wrong_with_the_configuration_of_tls_is_said_by_the_server_and_by_check() {
     let ca = Authority::new();
     let [certificate, key] = ca.server("server.example");
