@@ -98,7 +98,11 @@ fn plain_and_secured_clients_of_either_version_hear_each_other() {
     }
     daemon.wait_for_logs("secured connection=", 4);
     assert!(daemon.log().contains("version=\"1.2\""), "{}", daemon.log());
-    assert!(!daemon.log().contains("identity"), "{}", daemon.log());
+    assert!(
+        daemon.log().contains("identity=\"none\""),
+        "{}",
+        daemon.log()
+    );
 }
 
 #[test]

@@ -13,8 +13,6 @@ mod error;
 mod files;
 mod server;
 mod session;
-#[cfg(test)]
-mod tests;
 
 pub use client::{Client, Identity};
 pub use error::{Error, Failure, explain};

@@ -110,8 +110,7 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
             ("cipher", "the cipher suite"),
             (
                 "identity",
-                "the subject of the client's certificate, as RFC 4514 writes it; left out where there is \
-                 none",
+                "the subject of the client's certificate, as RFC 4514 writes it; `none` without one",
             ),
         ],
     },

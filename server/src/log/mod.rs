@@ -254,10 +254,10 @@ impl Log {
                 version,
                 cipher,
                 identity,
-            } => match identity {
-                Some(identity) => info!(connection, %peer, version, cipher, identity, "secured"),
-                None => info!(connection, %peer, version, cipher, "secured"),
-            },
+            } => {
+                let identity = identity.unwrap_or("none");
+                info!(connection, %peer, version, cipher, identity, "secured");
+            }
             Fact::TlsFailed { peer, error, .. } => {
                 warn!(%peer, reason = error.to_string(), "TLS failed");
             }

@@ -128,6 +128,18 @@ fn everything(log: &Log) {
         peer,
         reason: TurnedAway::Full,
     });
+    log.record(&Fact::Secured {
+        connection: 1,
+        peer,
+        version: "1.3",
+        cipher: "a suite",
+        identity: Some("CN=a\u{1b}[31m"),
+    });
+    log.record(&Fact::TlsFailed {
+        peer,
+        failure: TlsFailure::Broken,
+        error: &error,
+    });
     log.record(&Fact::AcceptFailed { error: &error });
     log.reloaded("a\tfile", 1, 2);
     log.changed("key", "1", "2", "at once");
