@@ -64,13 +64,15 @@ pub struct Client {
 enum Link {
     Down,
     /// Kept, so that whoever waits for little time at once connects all the same.
-    Connecting(Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>),
+    Connecting(Attempt),
     Up {
         transport: Box<dyn Transport>,
         /// Whether it may keep back bytes that it took.
         is_unflushed: bool,
     },
 }
+
+type Attempt = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
 
 /// A socket, or TLS over one.
 trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}

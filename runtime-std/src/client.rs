@@ -255,6 +255,10 @@ impl Client {
     }
 
     /// Connects, in the time that is `left`.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::needless_pass_by_ref_mut, reason = "what TLS needs is kept")
+    )]
     fn connect(&mut self, left: Duration) -> io::Result<Box<dyn Transport + Send>> {
         let url = self.machine.url();
         let socket = connect(url.name(), url.port(), left)?;

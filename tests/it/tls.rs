@@ -11,7 +11,7 @@ use std::{
 
 use campanile_smol::client as smol_client;
 use campanile_std::client as std_client;
-use campanile_tests::{Authority, Daemon, PATIENCE, Program, Wire};
+use campanile_tests::{Authority, Daemon, PATIENCE, Program, Received, Wire};
 use campanile_tls::{
     Client, Identity,
     rustls::{
@@ -181,14 +181,16 @@ fn a_client_over_tls_that_does_not_read_is_a_slow_consumer_and_holds_up_nobody()
     // All that it reads is whole messages, the last word and the Close.
     let mut count = 0;
     loop {
-        match slow.receive() {
-            campanile_tests::Received::Text(text) if text == message => count += 1,
-            campanile_tests::Received::Text(text) => {
-                assert!(text.contains("slow_consumer"), "{text}");
-            }
-            campanile_tests::Received::Close(1013, _) => break,
-            other => panic!("{other:?}"),
+        let received = slow.receive();
+        if received == Received::Text(message.clone()) {
+            count += 1;
+            continue;
         }
+        let Received::Text(last) = received else {
+            assert!(matches!(received, Received::Close(1013, _)), "{received:?}");
+            break;
+        };
+        assert!(last.contains("slow_consumer"), "{last}");
     }
     assert!(count > 0, "something came through before");
 }
@@ -416,10 +418,7 @@ fn http_over_tls_publishes() {
     );
     let response = String::from_utf8(wire.read_to_end()).expect("text");
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
-    assert!(matches!(
-        plain.receive(),
-        campanile_tests::Received::Text(_)
-    ));
+    assert!(matches!(plain.receive(), Received::Text(_)));
 }
 
 #[test]

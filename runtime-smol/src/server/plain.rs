@@ -1,6 +1,5 @@
 //! What stands in the place of TLS in a server without the feature `tls`: no connection has any.
 
-use core::convert::Infallible;
 use std::{io, net::SocketAddr};
 
 use campanile_core::hub::{self, Hub, SessionId};
@@ -8,11 +7,12 @@ use campanile_core::hub::{self, Hub, SessionId};
 use super::{Fact, poller::Socket};
 
 /// What no listener can hand on.
-pub(super) type Terms = Infallible;
+#[derive(Clone, Debug)]
+pub(super) enum Terms {}
 
 /// None of a shard's connections.
 #[derive(Debug, Default)]
-pub(super) struct Secure;
+pub(super) struct Secure(());
 
 /// What was read.
 pub(super) struct Read {

@@ -13,6 +13,7 @@ use campanile_core::{
     handshake::BadRequest,
     hub::{TurnedAway, Version},
     notify::{ErrorCode, Limits, Notification, Position, Refusal},
+    server::TlsFailure,
 };
 use serde_json::Value;
 use tracing::subscriber::with_default;

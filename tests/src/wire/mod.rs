@@ -88,7 +88,7 @@ impl Wire {
     pub fn connect_tls(address: SocketAddr, config: Arc<ClientConfig>) -> io::Result<Self> {
         let name = ServerName::from(address.ip());
         let mut wire = Self::connect(address);
-        let mut tls = ClientConnection::new(config, name).expect("a configuration");
+        let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
         while tls.is_handshaking() {
             tls.complete_io(&mut wire.stream)?;
         }
