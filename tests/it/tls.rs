@@ -515,7 +515,7 @@ fn bench_checks_its_deliveries_over_tls() {
     let ended = Program::run(command.args(load));
     assert!(ended.status.success(), "{ended:?}");
     let report: serde_json::Value = serde_json::from_slice(&ended.output).expect("JSON");
-    assert_eq!(report["delivery"]["deliveries"], 1000, "{report}");
+    assert_eq!(report["delivery"]["delivered"], 1000, "{report}");
     daemon.wait_for_logs("secured", 6);
 }
 

@@ -32,7 +32,7 @@ impl Secure {
 
     pub(super) fn end(&mut self, _: SessionId, _: &Socket) {}
 
-    pub(super) fn has_unsent(&self, _: SessionId) -> bool {
+    pub(super) fn is_owed(&self, _: SessionId) -> bool {
         false
     }
 

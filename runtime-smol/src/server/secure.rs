@@ -52,6 +52,8 @@ struct Secured {
     shuts_down: bool,
     /// Whether the peer has said that nothing more comes.
     has_ended: bool,
+    /// Whether nothing was read since something is unsent: that is to be tried again.
+    is_held_up: bool,
 }
 
 /// What was read.
@@ -87,6 +89,7 @@ impl Secure {
                 owes_a_byte: false,
                 shuts_down: false,
                 has_ended: false,
+                is_held_up: false,
             }));
         }
         self.buffers.get_or_insert_with(|| {
@@ -118,11 +121,14 @@ impl Secure {
         Some((secured, self.buffers.as_deref_mut()?))
     }
 
-    /// Whether something waits for the socket that the hub does not know of.
-    pub(super) fn has_unsent(&self, id: SessionId) -> bool {
+    /// Whether a socket that takes bytes again is to be [read](Self::read): reading was held up, or
+    /// something waits that the hub does not know of.
+    pub(super) fn is_owed(&self, id: SessionId) -> bool {
         let secured = self.sessions.get(id.index());
         let secured = secured.and_then(|slot| slot.as_deref());
-        secured.is_some_and(|secured| !secured.unsent.is_empty() && !secured.owes_a_byte)
+        secured.is_some_and(|secured| {
+            secured.is_held_up || (!secured.unsent.is_empty() && !secured.owes_a_byte)
+        })
     }
 
     /// Reads once from the socket, to its end if that `has_ended`, and answers the peer as far as TLS
@@ -142,10 +148,14 @@ impl Secure {
         let Some((secured, buffers)) = self.get(id) else {
             return over(ErrorKind::NotConnected.into());
         };
-        // Nothing more is heard of who does not take the answers.
+        // Nothing more is heard of who does not take the answers, but for what there is to the end.
+        secured.is_held_up = false;
         match secured.flush(socket) {
-            Ok(true) => {}
-            Ok(false) => return over(ErrorKind::WouldBlock.into()),
+            Ok(false) if !has_ended => {
+                secured.is_held_up = true;
+                return over(ErrorKind::WouldBlock.into());
+            }
+            Ok(_) => {}
             Err(error) => return over(error),
         }
         if secured.has_ended {

@@ -357,7 +357,7 @@ impl Shard {
             }
             peer.ended |= event.ended;
             // What TLS itself has to say goes out before more is read.
-            let is_owed = peer.secured && event.writable && secure.has_unsent(peer.session);
+            let is_owed = peer.secured && event.writable && secure.is_owed(peer.session);
             if (event.readable || is_owed) && !peer.queued {
                 peer.queued = true;
                 ready.push_back(peer.session);
