@@ -14,7 +14,9 @@ use std::thread;
 use std::time::Instant;
 
 use campanile_tests::messages::{ELSEWHERE, PECULIAR, PLAIN, SUBSCRIPTION};
-use campanile_tests::{Daemon, Ended, PATIENCE, Program, Received, Wire, error_in, hex, tools};
+use campanile_tests::{
+    Authority, Daemon, Ended, PATIENCE, Program, Received, Wire, error_in, hex, tools,
+};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// The environment variable by which the network namespace trial starts this program again, inside of a namespace.
@@ -105,6 +107,25 @@ fn clients() -> Vec<Client> {
                 tools::node_with("axe-core"),
             ],
             a_browser_clicks_through_the_status_page,
+        ),
+        client(
+            "a_browser_subscribes_over_tls",
+            [
+                tools::chromium(),
+                tools::node_with("playwright-core"),
+                tools::program("certutil"),
+            ],
+            a_browser_subscribes_over_tls,
+        ),
+        client(
+            "php_publishes_over_tls",
+            [tools::php_with("openssl")],
+            php_publishes_over_tls,
+        ),
+        client(
+            "python_websockets_over_tls",
+            python(),
+            python_websockets_over_tls,
         ),
         client("node_ws_subscribes", node_ws(), node_ws_subscribes),
         client("node_ws_publishes", node_ws(), node_ws_publishes),
@@ -321,6 +342,90 @@ fn a_browser_clicks_through_the_status_page([chromium, node, _]: [PathBuf; 3]) {
     }
     let ended = page.wait();
     assert!(ended.status.success(), "{ended:?}");
+}
+
+/// A daemon with TLS, whose certificate is of an authority in the files.
+fn with_tls() -> (Daemon, SocketAddr, Authority) {
+    let ca = Authority::new();
+    let (daemon, address) = Daemon::with_tls(&ca.server("server.example"), &[]);
+    (daemon, address, ca)
+}
+
+fn a_browser_subscribes_over_tls([chromium, node, certutil]: [PathBuf; 3]) {
+    let (daemon, address, ca) = with_tls();
+    let file = temporary_file("browser-tls", SUBSCRIPTION);
+    let command = || {
+        let mut command = node_command(&node, "browser.cjs");
+        command
+            .arg(&chromium)
+            .arg(format!("wss://{address}"))
+            .arg(&file);
+        // Where Chromium looks for whom to trust.
+        command.env("HOME", ca.folder()).env_remove("XDG_DATA_HOME");
+        command
+    };
+    // It does not trust just anybody.
+    let mut distrusting = Program::start(&mut command());
+    assert_eq!(distrusting.next_line(), "closed 1006");
+    distrusting.finish();
+    daemon.wait_for_log("TLS failed");
+
+    let database = ca.folder().join(".pki/nssdb");
+    fs::create_dir_all(&database).expect("a folder");
+    let database = format!("sql:{}", database.display());
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&certutil);
+        let ended = Program::run(command.args(arguments).args(["-d", &database]));
+        assert!(ended.status.success(), "{ended:?}");
+    };
+    let certificate = ca.certificate();
+    let certificate = certificate.to_str().expect("text");
+    run(&["-N", "--empty-password"]);
+    run(&["-A", "-t", "C,,", "-n", "test", "-i", certificate]);
+    assert_hears(&daemon, &mut command());
+}
+
+fn php_publishes_over_tls([php]: [PathBuf; 1]) {
+    let (daemon, address, ca) = with_tls();
+    let mut subscriber = quick_start_subscriber(&daemon);
+    let file = temporary_file("php-tls", PLAIN);
+    let command = |ca: &Authority| {
+        let mut command = Command::new(&php);
+        let trust = format!("openssl.cafile={}", ca.certificate().display());
+        command.args(["-d", &trust]);
+        command.arg(tools::clients().join("publish.php"));
+        command.args([
+            format!("tls://{}", address.ip()),
+            address.port().to_string(),
+        ]);
+        command.arg(&file);
+        command
+    };
+    assert_succeeded(&Program::run(&mut command(&ca)), "closed 1000\n");
+    subscriber.expect_text(PLAIN);
+    let ended = Program::run(&mut command(&Authority::new()));
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+}
+
+fn python_websockets_over_tls([python]: [PathBuf; 1]) {
+    let (daemon, address, ca) = with_tls();
+    let url = format!("wss://{address}");
+    let subscription = temporary_file("python-tls-subscription", SUBSCRIPTION);
+    let mut subscribe = python_command(&python);
+    subscribe
+        .args(["subscribe", &url])
+        .arg(subscription)
+        .arg(ca.certificate());
+    assert_hears(&daemon, &mut subscribe);
+    let mut subscriber = quick_start_subscriber(&daemon);
+    let message = temporary_file("python-tls", PLAIN);
+    let mut publish = python_command(&python);
+    publish
+        .args(["publish", &url])
+        .arg(message)
+        .arg(ca.certificate());
+    assert_succeeded(&Program::run(&mut publish), "closed 1000\n");
+    subscriber.expect_text(PLAIN);
 }
 
 fn node_ws_subscribes([node]: [PathBuf; 1]) {
@@ -652,7 +757,13 @@ fn is_selected(arguments: &Arguments, name: &str) -> bool {
 fn assert_subscribes(name: &str, command: impl Fn(&Daemon, &Path) -> Command) {
     let daemon = Daemon::start();
     let file = temporary_file(name, SUBSCRIPTION);
-    let mut subscriber = Program::start(&mut command(&daemon, &file));
+    assert_hears(&daemon, &mut command(&daemon, &file));
+}
+
+/// Asserts the same of a subscriber to be started.
+#[track_caller]
+fn assert_hears(daemon: &Daemon, command: &mut Command) {
+    let mut subscriber = Program::start(command);
     assert_eq!(subscriber.next_line(), "ready");
     for notification in [PECULIAR, ELSEWHERE, PLAIN] {
         daemon.publish(notification);

@@ -20,6 +20,8 @@
 //! ```
 
 use core::{future::Future, hash::BuildHasher as _, pin::Pin};
+#[cfg(feature = "tls")]
+use std::sync::{Arc, OnceLock};
 use std::{hash::RandomState, io, time};
 
 pub use campanile_core::client::{
@@ -33,10 +35,12 @@ use campanile_core::{
 use smol::{
     Timer,
     future::{self, FutureExt as _},
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
 
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::{HashedMasks, clock::Clock};
 
 /// A client of a Campanile server, over `campanile.v1`.
@@ -53,22 +57,40 @@ pub struct Client {
     machine: Machine<HashedMasks>,
     link: Link,
     clock: Clock,
+    #[cfg(feature = "tls")]
+    tls: Arc<OnceLock<tls::Client>>,
 }
 
 enum Link {
     Down,
     /// Kept, so that whoever waits for little time at once connects all the same.
-    Connecting(Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>),
-    Up(TcpStream),
+    Connecting(Attempt),
+    Up {
+        transport: Box<dyn Transport>,
+        /// Whether it may keep back bytes that it took.
+        is_unflushed: bool,
+    },
 }
 
+type Attempt = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
+
+/// A socket, or TLS over one.
+trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
+
 impl Client {
-    /// A client of the server at `url`, `ws://HOST[:PORT][/PATH][?QUERY]`. Nothing is connected yet.
+    /// A client of the server at `url`, `ws://HOST[:PORT][/PATH][?QUERY]`, or `wss:` for TLS, where the
+    /// authorities that the system trusts are trusted. Nothing is connected yet.
     ///
     /// # Errors
-    /// What is wrong with the URL; [`BadUrl::Tls`] for `wss://`.
+    /// What is wrong with the URL; [`BadUrl::Tls`] for `wss://` without the feature `tls`.
     pub fn new(url: &str) -> Result<Self, BadUrl> {
-        Ok(Self::with_options(url.parse()?, Options::new()))
+        let url: Url = url.parse()?;
+        if url.is_secure() && !cfg!(feature = "tls") {
+            return Err(BadUrl::Tls);
+        }
+        Ok(Self::with_options(url, Options::new()))
     }
 
     /// The same with other limits and times.
@@ -78,7 +100,15 @@ impl Client {
             machine: Machine::new(url, options),
             link: Link::Down,
             clock: Clock::start(),
+            #[cfg(feature = "tls")]
+            tls: Arc::default(),
         }
+    }
+
+    /// Connects with this from now on, where the URL is of TLS: whom to trust, and who the client is.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&mut self, tls: tls::Client) {
+        self.tls = Arc::new(OnceLock::from(tls));
     }
 
     /// Adds a header field to the requests of the opening handshakes to come, `Authorization` say.
@@ -183,8 +213,11 @@ impl Client {
         let deadline = self.deadline();
         match (step, &mut self.link) {
             (Step::Connect, Link::Connecting(attempt)) => match until(deadline, attempt).await {
-                Some(Ok(socket)) => {
-                    self.link = Link::Up(socket);
+                Some(Ok(transport)) => {
+                    self.link = Link::Up {
+                        transport,
+                        is_unflushed: false,
+                    };
                     self.machine.connected(HashedMasks::new(), self.clock.now());
                 }
                 Some(Err(error)) => {
@@ -195,28 +228,50 @@ impl Client {
                 None => self.machine.handle_timeout(self.clock.now()),
             },
             (Step::Connect, link) => {
-                let url = self.machine.url();
-                *link = Link::Connecting(Box::pin(connect(url.name().to_owned(), url.port())));
+                let url = self.machine.url().clone();
+                *link = Link::Connecting(Box::pin(connect(
+                    url,
+                    #[cfg(feature = "tls")]
+                    Arc::clone(&self.tls),
+                )));
             }
-            (Step::Write, Link::Up(socket)) => {
-                match until(deadline, socket.write(self.machine.unsent())).await {
-                    Some(Ok(0)) => self.failed(&io::ErrorKind::WriteZero.into()),
-                    Some(Ok(count)) => self.machine.sent(count),
-                    Some(Err(error)) => self.failed(&error),
-                    None => self.machine.handle_timeout(self.clock.now()),
+            (
+                Step::Write,
+                Link::Up {
+                    transport,
+                    is_unflushed,
+                },
+            ) => match until(deadline, transport.write(self.machine.unsent())).await {
+                Some(Ok(0)) => self.failed(&io::ErrorKind::WriteZero.into()),
+                Some(Ok(count)) => {
+                    *is_unflushed = true;
+                    self.machine.sent(count);
                 }
-            }
-            (Step::Read, Link::Up(socket)) => {
-                match until(deadline, socket.read(self.machine.space())).await {
+                Some(Err(error)) => self.failed(&error),
+                None => self.machine.handle_timeout(self.clock.now()),
+            },
+            (
+                Step::Read,
+                Link::Up {
+                    transport,
+                    is_unflushed,
+                },
+            ) if *is_unflushed => match until(deadline, transport.flush()).await {
+                Some(Ok(())) => *is_unflushed = false,
+                Some(Err(error)) => self.failed(&error),
+                None => self.machine.handle_timeout(self.clock.now()),
+            },
+            (Step::Read, Link::Up { transport, .. }) => {
+                match until(deadline, transport.read(self.machine.space())).await {
                     Some(Ok(0)) => self.machine.receive_eof(self.clock.now()),
                     Some(Ok(count)) => self.machine.received(count, self.clock.now()),
                     Some(Err(error)) => self.failed(&error),
                     None => self.machine.handle_timeout(self.clock.now()),
                 }
             }
-            (Step::ShutDown, Link::Up(socket)) => {
+            (Step::ShutDown, Link::Up { transport, .. }) => {
                 // A socket does not wait for that, and a peer that is gone cannot be told.
-                let _ = future::poll_once(socket.close()).await;
+                let _ = future::poll_once(transport.close()).await;
             }
             (Step::Wait, link) => {
                 *link = Link::Down;
@@ -259,14 +314,43 @@ async fn until<T>(
     work.or(timeout).await
 }
 
-async fn connect(name: String, port: u16) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect((name, port)).await?;
+async fn connect(
+    url: Url,
+    #[cfg(feature = "tls")] tls: Arc<OnceLock<tls::Client>>,
+) -> io::Result<Box<dyn Transport>> {
+    let socket = TcpStream::connect((url.name(), url.port())).await?;
     let _ = socket.set_nodelay(true); // a socket that refuses is slower, and no worse
-    Ok(socket)
+    if !url.is_secure() {
+        return Ok(Box::new(socket));
+    }
+    #[cfg(feature = "tls")]
+    {
+        if tls.get().is_none() {
+            // Elsewhere, since it reads files.
+            let own = smol::unblock(|| tls::Client::new(None, None)).await;
+            let _ = tls.set(own.map_err(io::Error::other)?);
+        }
+        let client = tls.get().ok_or(io::ErrorKind::NotFound)?; // it was set before
+        Ok(Box::new(tls::connect(client, url.name(), socket).await?))
+    }
+    #[cfg(not(feature = "tls"))]
+    Err(io::Error::new(io::ErrorKind::Unsupported, BadUrl::Tls))
 }
 
 impl core::fmt::Debug for Client {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.machine.fmt(f)
+    }
+}
+
+#[cfg(all(test, not(feature = "tls")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_tls_is_refused_by_name() {
+        let error = Client::new("wss://127.0.0.1").map(drop).unwrap_err();
+        assert_eq!(error, BadUrl::Tls);
+        assert!(error.to_string().contains("`tls`"), "{error}");
     }
 }

@@ -8,6 +8,8 @@
 //!   [`AsyncRead`](smol::io::AsyncRead) and [`AsyncWrite`](smol::io::AsyncWrite), as server or as
 //!   client. The example `echo` is a server in a few lines on it, `echo_client` a client.
 //!
+//! With the feature `tls`, servers and clients speak TLS by [rustls](https://docs.rs/rustls).
+//!
 //! There is no protocol in this crate: what is clever is in `campanile-core`.
 
 pub mod client;
@@ -15,6 +17,8 @@ mod clock;
 mod opening;
 pub mod server;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use client::{Client, Event};
 pub use opening::{ConnectError, Refused, accept};

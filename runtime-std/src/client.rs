@@ -17,7 +17,7 @@
 //! # }
 //! ```
 
-use core::{hash::BuildHasher as _, time::Duration};
+use core::{fmt, hash::BuildHasher as _, time::Duration};
 use std::{
     hash::RandomState,
     io,
@@ -34,7 +34,9 @@ use campanile_core::{
     client::{Machine, Step},
 };
 
-use crate::{HashedMasks, Transport as _, clock::Clock, transport};
+#[cfg(feature = "tls")]
+use crate::tls;
+use crate::{HashedMasks, Transport, clock::Clock, transport};
 
 /// A client of a Campanile server, over `campanile.v1`, for programs whose threads may block.
 ///
@@ -44,20 +46,27 @@ use crate::{HashedMasks, Transport as _, clock::Clock, transport};
 /// not: where the server has given it up meanwhile, that is found out before anything is published.
 ///
 /// Dropped, it drops the connection; [`close`](Self::close) says goodbye.
-#[derive(Debug)]
 pub struct Client {
     machine: Machine<HashedMasks>,
-    socket: Option<TcpStream>,
+    socket: Option<Box<dyn Transport + Send>>,
     clock: Clock,
+    /// Once it is known.
+    #[cfg(feature = "tls")]
+    tls: Option<tls::Client>,
 }
 
 impl Client {
-    /// A client of the server at `url`, `ws://HOST[:PORT][/PATH][?QUERY]`. Nothing is connected yet.
+    /// A client of the server at `url`, `ws://HOST[:PORT][/PATH][?QUERY]`, or `wss:` for TLS, where the
+    /// authorities that the system trusts are trusted. Nothing is connected yet.
     ///
     /// # Errors
-    /// What is wrong with the URL; [`BadUrl::Tls`] for `wss://`.
+    /// What is wrong with the URL; [`BadUrl::Tls`] for `wss://` without the feature `tls`.
     pub fn new(url: &str) -> Result<Self, BadUrl> {
-        Ok(Self::with_options(url.parse()?, Options::new()))
+        let url: Url = url.parse()?;
+        if url.is_secure() && !cfg!(feature = "tls") {
+            return Err(BadUrl::Tls);
+        }
+        Ok(Self::with_options(url, Options::new()))
     }
 
     /// The same with other limits and times.
@@ -67,7 +76,15 @@ impl Client {
             machine: Machine::new(url, options),
             socket: None,
             clock: Clock::start(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
+    }
+
+    /// Connects with this from now on, where the URL is of TLS: whom to trust, and who the client is.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&mut self, tls: tls::Client) {
+        self.tls = Some(tls);
     }
 
     /// Adds a header field to the requests of the opening handshakes to come, `Authorization` say.
@@ -195,9 +212,8 @@ impl Client {
         let patience = self.patience(until.min(limit));
         match (step, &mut self.socket) {
             (Step::Connect, _) => {
-                let url = self.machine.url();
                 let left = self.clock.until(until);
-                match connect(url.name(), url.port(), left) {
+                match self.connect(left) {
                     Ok(socket) => {
                         self.socket = Some(socket);
                         self.machine.connected(HashedMasks::new(), self.clock.now());
@@ -209,14 +225,14 @@ impl Client {
                 }
             }
             (Step::Write, Some(socket)) => {
-                match transport::write(socket, self.machine.unsent(), patience) {
+                match transport::write(&mut **socket, self.machine.unsent(), patience) {
                     Ok(Some(count)) => self.machine.sent(count),
                     Ok(None) => self.machine.handle_timeout(self.clock.now()),
                     Err(error) => self.failed(&error),
                 }
             }
             (Step::Read, Some(socket)) => {
-                match transport::read(socket, self.machine.space(), patience) {
+                match transport::read(&mut **socket, self.machine.space(), patience) {
                     Ok(Some(0)) => self.machine.receive_eof(self.clock.now()),
                     Ok(Some(count)) => self.machine.received(count, self.clock.now()),
                     Ok(None) => self.machine.handle_timeout(self.clock.now()),
@@ -236,6 +252,33 @@ impl Client {
                 self.failed(&io::ErrorKind::NotConnected.into()); // cannot be
             }
         }
+    }
+
+    /// Connects, in the time that is `left`.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::needless_pass_by_ref_mut, reason = "what TLS needs is kept")
+    )]
+    fn connect(&mut self, left: Duration) -> io::Result<Box<dyn Transport + Send>> {
+        let url = self.machine.url();
+        let socket = connect(url.name(), url.port(), left)?;
+        if !url.is_secure() {
+            return Ok(Box::new(socket));
+        }
+        #[cfg(feature = "tls")]
+        {
+            let tls = match &self.tls {
+                Some(tls) => tls,
+                None => {
+                    let system = tls::Client::new(None, None).map_err(io::Error::other)?;
+                    self.tls.insert(system)
+                }
+            };
+            let secured = tls::Secured::connect(tls, url.name(), socket, left)?;
+            Ok(Box::new(secured))
+        }
+        #[cfg(not(feature = "tls"))]
+        Err(io::Error::new(io::ErrorKind::Unsupported, BadUrl::Tls))
     }
 
     fn failed(&mut self, error: &io::Error) {
@@ -265,4 +308,22 @@ fn connect(name: &str, port: u16, left: Duration) -> io::Result<TcpStream> {
         }
     }
     Err(failed)
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.machine.fmt(f)
+    }
+}
+
+#[cfg(all(test, not(feature = "tls")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_tls_is_refused_by_name() {
+        let error = Client::new("wss://127.0.0.1").map(drop).unwrap_err();
+        assert_eq!(error, BadUrl::Tls);
+        assert!(error.to_string().contains("`tls`"), "{error}");
+    }
 }

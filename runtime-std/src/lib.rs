@@ -7,6 +7,8 @@
 //! - [`Stream`] is one WebSocket connection over any [`Transport`], such as a
 //!   [`TcpStream`](std::net::TcpStream). The example `echo_blocking` is a server in a few lines on it.
 //!
+//! With the feature `tls`, clients speak TLS by [rustls](https://docs.rs/rustls).
+//!
 //! There is no protocol in this crate: what is clever is in `campanile-core`.
 
 pub mod client;
@@ -14,6 +16,8 @@ mod clock;
 mod opening;
 pub mod server;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 
 pub use client::{Client, Event};

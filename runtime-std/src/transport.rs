@@ -49,7 +49,7 @@ impl Transport for TcpStream {
 
 /// Reads once, for at most `limit`. `None`: nothing happened in that time, or not yet; look at the
 /// clock.
-pub(crate) fn read<T: Transport>(
+pub(crate) fn read<T: Transport + ?Sized>(
     transport: &mut T,
     room: &mut [u8],
     limit: Option<Duration>,
@@ -62,7 +62,7 @@ pub(crate) fn read<T: Transport>(
 }
 
 /// Writes once, for at most `limit`; `None` as for [`read`].
-pub(crate) fn write<T: Transport>(
+pub(crate) fn write<T: Transport + ?Sized>(
     transport: &mut T,
     bytes: &[u8],
     limit: Option<Duration>,

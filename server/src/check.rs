@@ -8,6 +8,7 @@ use std::{
 use crate::{
     cli::CheckArguments,
     config::{Sources, print_defaults, print_effective},
+    tls,
 };
 
 /// The configuration is on standard output, what is wrong with it on standard error.
@@ -16,7 +17,14 @@ pub(crate) fn run(arguments: CheckArguments) -> ExitCode {
     let printed = if arguments.defaults {
         print_defaults(&mut out)
     } else {
-        match Sources::new(arguments.flags).load() {
+        let checked = Sources::new(arguments.flags).load().and_then(|effective| {
+            // Files that are named have to be there, and to be what they should be.
+            match tls::load(&effective.configuration()) {
+                Ok(_) => Ok(effective),
+                Err(problem) => Err(vec![problem]),
+            }
+        });
+        match checked {
             Ok(effective) => print_effective(&effective, &mut out),
             Err(problems) => return crate::refuse(&problems),
         }

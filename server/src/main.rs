@@ -16,6 +16,7 @@ mod page;
 mod reload;
 mod service;
 mod stop;
+mod tls;
 
 use std::{
     io::{self, Write as _},
@@ -25,6 +26,7 @@ use std::{
 };
 
 use campanile_core::server::{Counters, Fact, Options};
+use campanile_smol::server::Door;
 use clap::Parser as _;
 use smol::future;
 
@@ -118,18 +120,28 @@ fn serve(
     let configuration = effective.configuration();
     let runtime = configuration.runtime;
     let options = configuration.options();
+    let tls = tls::load(&configuration)?;
     let (listener, local) = match sockets.clients {
         Some(passed) => {
             passed.replaces(&effective, "listen", &log);
             (passed.listener, passed.address)
         }
-        None => listen(configuration.listen)?,
+        None => listen(configuration.listen, "--listen")?,
+    };
+    let secured = match configuration.tls.listen {
+        Some(address) => Some(listen(address, "--tls-listen")?),
+        None => None,
     };
     descriptors::raise_limit();
     let signals = attend::signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let admin = Admin::bind(&effective, sockets.admin, &log)?;
-    log.listening(local, options.publishers, &options.hub.policy.origins);
-    announce(local, &options);
+    let origins = &options.hub.policy.origins;
+    log.listening(local, false, options.publishers, origins);
+    announce("ws", local, &options);
+    if let Some((_, local)) = &secured {
+        log.listening(*local, true, options.publishers, origins);
+        announce("wss", *local, &options);
+    }
     let counters = Arc::new(Counters::default());
     let observer = {
         let (counters, log) = (Arc::clone(&counters), Arc::clone(&log));
@@ -149,6 +161,7 @@ fn serve(
         sources,
         effective,
         log: Arc::clone(&log),
+        tls: tls.clone(),
     };
     let show = |hubs: Arc<dyn Hubs>| {
         if let Some(admin) = admin {
@@ -156,14 +169,19 @@ fn serve(
         }
     };
     let served = match runtime {
-        Runtime::Smol => campanile_smol::server::serve(listener, options, observer, |control| {
-            show(Arc::new(control.clone()));
-            let turning = control.clone();
-            let turn = async move || turning.turn().await;
-            attend::attend(signals, live, manager, turn, move |options| {
-                control.reconfigure(options)
+        Runtime::Smol => {
+            let mut doors = vec![Door::from(listener)];
+            let secured = secured.map(|(listener, _)| listener).zip(tls);
+            doors.extend(secured.map(|(listener, tls)| Door::secured(listener, tls)));
+            campanile_smol::server::serve_all(doors, options, observer, |control| {
+                show(Arc::new(control.clone()));
+                let turning = control.clone();
+                let turn = async move || turning.turn().await;
+                attend::attend(signals, live, manager, turn, move |options| {
+                    control.reconfigure(options)
+                })
             })
-        }),
+        }
         Runtime::Std => campanile_std::server::serve(listener, options, observer, |control| {
             let (relay, asked) = Relay::new(control.meter());
             show(Arc::new(relay));
@@ -182,10 +200,10 @@ fn serve(
     served.map_err(|error| format!("cannot serve on {local}: {error}"))
 }
 
-/// Listens on `address`; with the port that it got.
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
-    let listener = TcpListener::bind(address)
-        .map_err(|error| refusal_to_listen(address, &error, "--listen"))?;
+/// Listens on `address`, which `flag` sets.
+fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), String> {
+    let listener =
+        TcpListener::bind(address).map_err(|error| refusal_to_listen(address, &error, flag))?;
     // Where that is refused, what `bind` asked for stands.
     let _ = rustix::net::listen(&listener, BACKLOG);
     let local = listener.local_addr().unwrap_or(address);
@@ -193,12 +211,12 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
 }
 
 /// Says where the server listens, and who may publish.
-fn announce(local: SocketAddr, options: &Options) {
+fn announce(scheme: &str, local: SocketAddr, options: &Options) {
     let mut out = io::stdout();
     // Nobody has to listen to this.
     let _ = writeln!(
         out,
-        "campanile {} listening on ws://{local} (publishing: {}, no keys are configured)",
+        "campanile {} listening on {scheme}://{local} (publishing: {}, no keys are configured)",
         env!("CARGO_PKG_VERSION"),
         options.publishers,
     );

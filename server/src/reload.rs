@@ -4,10 +4,12 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use campanile_core::server::Options;
+use campanile_tls::Server;
 
 use crate::{
     config::{Applies, Effective, Sources},
     log::Log,
+    tls,
 };
 
 /// A running server, whose configuration may change.
@@ -17,6 +19,8 @@ pub(crate) struct Live {
     /// What is in force.
     pub(crate) effective: Arc<Mutex<Effective>>,
     pub(crate) log: Arc<Log>,
+    /// The certificates, where there is TLS.
+    pub(crate) tls: Option<Arc<Server>>,
 }
 
 impl Live {
@@ -25,7 +29,15 @@ impl Live {
     pub(crate) async fn reload(&self, reconfigure: &impl Fn(Options)) -> bool {
         let sources = self.sources.clone();
         // Elsewhere: a disk may be slow, and this thread serves connections.
-        match smol::unblock(move || sources.load()).await {
+        let server = self.tls.clone();
+        let read = move || {
+            let wanted = sources.load()?;
+            if let Some(server) = server {
+                tls::reload(&server, &wanted.configuration()).map_err(|problem| vec![problem])?;
+            }
+            Ok::<_, Vec<String>>(wanted)
+        };
+        match smol::unblock(read).await {
             Ok(wanted) => {
                 self.adopt(wanted, reconfigure);
                 true

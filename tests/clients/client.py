@@ -2,22 +2,26 @@
 
     python client.py subscribe URL FILE    send FILE, then print a line for each thing that comes
     python client.py publish URL FILE      send FILE and print what comes until the server closes
+    python client.py subscribe|publish URL FILE CA    URL is wss://..., and the file CA has the
+                                           authority to trust
 
 The lines are `ready` (the subscription is in force), `message HEX` (a text message, its bytes in
 hexadecimal digits) and `closed CODE`. The subscriber leaves when its standard input ends.
 """
 
 import asyncio
+import ssl
 import sys
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 
-async def main(role: str, url: str, file: str) -> None:
+async def main(role: str, url: str, file: str, ca: str | None = None) -> None:
     with open(file, encoding="utf-8", newline="") as opened:
         message = opened.read()
-    async with connect(url) as socket:
+    tls = ssl.create_default_context(cafile=ca) if ca else None
+    async with connect(url, ssl=tls) as socket:
         await socket.send(message)
         if role == "subscribe":
             # A subscription has no answer, but messages are taken in order and this one has.

@@ -27,6 +27,8 @@ install_system_packages() {
         packages="$packages php-curl"
     fi
     need curl curl
+    # Has Chromium trust an authority.
+    need certutil libnss3-tools
     need haproxy haproxy
     need nginx nginx
     if [ ! -f /usr/lib/nginx/modules/ngx_stream_module.so ]; then

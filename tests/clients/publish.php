@@ -3,6 +3,8 @@
 //
 //     php publish.php HOST PORT [FILE]            the message from FILE, or else from standard input
 //     php publish.php HOST PORT FILE --no-wait    leave without waiting for the server's answer
+//     php -d openssl.cafile=CA publish.php tls://HOST PORT FILE    with TLS; CA is the file of an
+//                                                 authority that the system does not know anyway
 //
 // Waiting tells you whether the server took the notification: it closes the connection with 1000
 // when it did, and says what is wrong when it did not.
@@ -22,8 +24,9 @@ function campanile_publish(string $host, int $port, string $message, bool $wait 
     stream_set_timeout($socket, 10);
 
     $key = base64_encode(random_bytes(16));
+    $name = preg_replace('~^tls://~', '', $host);
     fwrite($socket, "GET / HTTP/1.1\r\n"
-        . "Host: $host:$port\r\n"
+        . "Host: $name:$port\r\n"
         . "Upgrade: websocket\r\n"
         . "Connection: Upgrade\r\n"
         . "Sec-WebSocket-Key: $key\r\n"

@@ -388,18 +388,6 @@ fn a_publication_whose_future_is_dropped_has_its_outcome_all_the_same() {
 }
 
 #[test]
-fn tls_is_refused_by_name() {
-    for error in [
-        smol_client::Client::new("wss://127.0.0.1").map(drop),
-        std_client::Client::new("wss://127.0.0.1").map(drop),
-    ] {
-        let error = error.expect_err("there is no TLS");
-        assert_eq!(error, std_client::BadUrl::Tls);
-        assert!(error.to_string().contains("`tls`"), "{error}");
-    }
-}
-
-#[test]
 fn the_examples_of_both_runtimes_listen_and_publish() {
     for runtime in ["campanile-smol", "campanile-std"] {
         let daemon = Daemon::start();

@@ -24,6 +24,7 @@ mod runtimes;
 #[cfg(target_os = "linux")]
 mod service_manager;
 mod status_page;
+mod tls;
 mod v1;
 mod verbs;
 

@@ -3,7 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr};
 use std::fs;
 
-use campanile_tests::{Daemon, Received, Wire};
+use campanile_tests::{Authority, Daemon, Received, Wire};
+use campanile_tls::Client;
 
 use crate::LAST;
 
@@ -199,4 +200,30 @@ fn other_proxies_are_believed_after_a_reload() {
     after.synchronise();
     before.synchronise();
     fs::remove_file(&file).expect("it is ours");
+}
+
+#[test]
+fn a_proxy_says_who_its_client_is_before_tls_however_that_is_cut() {
+    let ca = Authority::new();
+    let (daemon, address) = Daemon::with_tls(&ca.server("server.example"), BY_PROTOCOL);
+    let client = Client::new(Some(&ca.certificate()), None).expect("a client");
+    let version_1 = b"PROXY TCP4 127.0.0.5 127.0.0.1 40000 80\r\n".to_vec();
+    for (said, host) in [(version_1, 5), (version_2([127, 0, 0, 6]), 6)] {
+        for pieces in [1, said.len()] {
+            let mut wire = Wire::connect_from(PROXY, address);
+            for piece in said.chunks(said.len() / pieces) {
+                wire.send(piece);
+            }
+            let mut wire = wire.secure(address, client.config()).expect("TLS");
+            wire.send(Wire::handshake(address).as_bytes());
+            wire.expect_upgrade();
+            wire.synchronise();
+            let at = if pieces == 1 { 1 } else { 2 };
+            daemon.wait_for_logs(&format!("peer=127.0.0.{host}:"), at);
+        }
+    }
+    // Without it there is no handshake.
+    let wire = Wire::connect_from(PROXY, address);
+    assert!(wire.secure(address, client.config()).is_err());
+    daemon.wait_for_log("WARN proxy header refused peer=127.0.1.1:");
 }

@@ -216,8 +216,30 @@ fn wrong_arguments_are_named_and_the_exit_code_is_2() {
         (["subscribe", "ws://a"].as_slice(), "--package"),
         (&["subscribe", "ws://a", "--package", "p"], "--page"),
         (
-            &["subscribe", "wss://a", "--package", "p", "--page", "q"],
-            "TLS",
+            &[
+                "subscribe",
+                "wss://a",
+                "--ca",
+                "/nowhere",
+                "--package",
+                "p",
+                "--page",
+                "q",
+            ],
+            "/nowhere",
+        ),
+        (
+            &[
+                "subscribe",
+                "ws://a",
+                "--ca",
+                "/nowhere",
+                "--package",
+                "p",
+                "--page",
+                "q",
+            ],
+            "--ca",
         ),
         (
             &["subscribe", "http://a", "--package", "p", "--page", "q"],

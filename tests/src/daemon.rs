@@ -50,6 +50,23 @@ impl Daemon {
         (daemon, address)
     }
 
+    /// Starts the daemon on a free port, and on another one with TLS and the certificate and key in
+    /// `files`, with further `arguments`; waits until it is ready.
+    #[track_caller]
+    pub fn with_tls(files: &[PathBuf; 2], arguments: &[&str]) -> (Self, SocketAddr) {
+        let mut command = Self::command(&["--listen", "127.0.0.1:0", "--runtime", "smol"]);
+        command.args(["--tls-listen", "127.0.0.1:0"]);
+        command.arg("--tls-certificate").arg(&files[0]);
+        command.arg("--tls-key").arg(&files[1]);
+        let daemon = Self::from_command(command.args(arguments));
+        let line = daemon.wait_for_log("tls=true");
+        let address = line
+            .split_whitespace()
+            .find_map(|field| field.strip_prefix("address="));
+        let address = address.and_then(|address| address.parse().ok());
+        (daemon, address.expect("an address"))
+    }
+
     /// Starts the daemon on a free port with further `arguments`, on this `runtime` whatever
     /// `$CAMPANILE_RUNTIME` says.
     #[track_caller]

@@ -13,6 +13,7 @@
 
 extern crate alloc;
 
+mod authority;
 mod daemon;
 pub mod messages;
 pub mod metrics;
@@ -20,6 +21,7 @@ mod process;
 pub mod tools;
 mod wire;
 
+pub use authority::Authority;
 pub use daemon::{Daemon, with_bystander};
 pub use process::{Ended, Program};
 pub use wire::{Frame, Received, Response, Wire, error_in};

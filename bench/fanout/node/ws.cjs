@@ -2,11 +2,14 @@
 // `send` with the publisher's bytes.
 //
 //     node ws.cjs HOST:PORT [deflate]    deflate: with compression, for whoever asks for it
+//     node ws.cjs HOST:PORT tls CERTIFICATE KEY    with TLS, by Node's own https
 //
 // Where that is better than the usual: no compression unless asked for; receivers are corked for the rest of the tick, so
 // that what a publisher sent together goes to each of them in one writev.
 'use strict';
 
+const fs = require('node:fs');
+const https = require('node:https');
 const { WebSocketServer } = require('ws');
 
 const V1 = 'campanile.v1';
@@ -72,19 +75,22 @@ function publish(publisher, notification, message) {
   }
 }
 
+const [, , , mode, cert, keyFile] = process.argv;
+const backlog = 4096;
+const secured = mode === 'tls' && https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(keyFile) });
+if (secured) secured.listen({ host, port: Number(port), backlog });
+
 const server = new WebSocketServer({
-  host,
-  port: Number(port),
-  backlog: 4096,
+  ...(secured ? { server: secured } : { host, port: Number(port), backlog }),
   clientTracking: false,
   // As its documentation has it; the threshold is Campanile's.
-  perMessageDeflate: process.argv[3] === 'deflate' && { threshold: 512 },
+  perMessageDeflate: mode === 'deflate' && { threshold: 512 },
   handleProtocols: (offered) => offered.has(V1) && V1,
 });
 
 server.on('listening', () => {
   const { address, port } = server.address();
-  console.log(`listening on ws://${address}:${port}`);
+  console.log(`listening on ${secured ? 'wss' : 'ws'}://${address}:${port}`);
 });
 
 server.on('connection', (client) => {

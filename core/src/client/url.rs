@@ -1,4 +1,4 @@
-//! `ws://` addresses (RFC 6455, section 3).
+//! `ws://` and `wss://` addresses (RFC 6455, section 3).
 
 use alloc::{borrow::ToOwned as _, format, string::String};
 use core::{fmt, str::FromStr};
@@ -6,23 +6,27 @@ use core::{fmt, str::FromStr};
 /// The port of `ws` without one.
 const DEFAULT_PORT: u16 = 80;
 
-/// Where to connect and what to ask for: `ws://HOST[:PORT][/PATH][?QUERY]`. An address of IPv6 is in
-/// brackets: `ws://[::1]:8000`.
+/// The port of `wss` without one.
+const DEFAULT_TLS_PORT: u16 = 443;
+
+/// Where to connect and what to ask for: `ws://HOST[:PORT][/PATH][?QUERY]`, or with TLS
+/// `wss://HOST[:PORT][/PATH][?QUERY]`. An address of IPv6 is in brackets: `ws://[::1]:8000`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
+    is_secure: bool,
     host: String,
     name: String,
     port: u16,
     resource: String,
 }
 
-/// Why a text is no `ws://` address.
+/// Why a text is no `ws://` or `wss://` address that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadUrl {
-    /// It does not begin with `ws://`.
+    /// It begins neither with `ws://` nor with `wss://`.
     Scheme,
-    /// It begins with `wss://`, and nothing here speaks TLS.
+    /// It begins with `wss://`, and the runtime was built without TLS.
     Tls,
     /// There is a `#`, which RFC 6455, section 3 forbids.
     Fragment,
@@ -40,10 +44,8 @@ impl FromStr for Url {
     /// Characters are left to the opening handshake, which checks them.
     fn from_str(text: &str) -> Result<Self, BadUrl> {
         let (scheme, rest) = text.split_once("://").ok_or(BadUrl::Scheme)?;
-        if scheme.eq_ignore_ascii_case("wss") {
-            return Err(BadUrl::Tls);
-        }
-        if !scheme.eq_ignore_ascii_case("ws") {
+        let is_secure = scheme.eq_ignore_ascii_case("wss");
+        if !is_secure && !scheme.eq_ignore_ascii_case("ws") {
             return Err(BadUrl::Scheme);
         }
         if rest.contains('#') {
@@ -67,11 +69,13 @@ impl FromStr for Url {
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 digits.parse().map_err(|_| BadUrl::Port)?
             }
+            None if port.is_empty() && is_secure => DEFAULT_TLS_PORT,
             None if port.is_empty() => DEFAULT_PORT,
             Some(_) | None => return Err(BadUrl::Port),
         };
         let slash = if resource.starts_with('/') { "" } else { "/" };
         Ok(Self {
+            is_secure,
             host: host.to_owned(),
             name: name.to_owned(),
             port,
@@ -81,6 +85,12 @@ impl FromStr for Url {
 }
 
 impl Url {
+    /// Whether it is a `wss://` address: the connection is to have TLS.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// The host and, where it was given, the port, for the Host header.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -93,7 +103,7 @@ impl Url {
         &self.name
     }
 
-    /// The port, 80 where none was given.
+    /// The port; where none was given 80, or 443 with TLS.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -109,17 +119,18 @@ impl Url {
 impl fmt::Debug for Url {
     /// Leaves out the path and the query, where there may be a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ws://{}/..", self.host)
+        let scheme = if self.is_secure { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}/..", self.host)
     }
 }
 
 impl fmt::Display for BadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Scheme => "this is no WebSocket address; write it as ws://HOST:PORT/PATH",
+            Self::Scheme => "this is no WebSocket address; write it as ws://HOST:PORT/PATH or wss://HOST:PORT/PATH",
             Self::Tls => {
-                "wss:// needs TLS (a feature `tls`), which is not there yet; use ws://, or a proxy \
-                 on this machine that speaks TLS with the server"
+                "wss:// needs TLS, which this program was built without; build it with the feature \
+                 `tls`, or use ws://"
             }
             Self::Fragment => "a WebSocket address has no `#fragment`; leave it out, or write %23",
             Self::User => "credentials have no place in the address; leave them out",
@@ -158,11 +169,19 @@ mod tests {
             ("ws://[::1]:8000/x", "[::1]:8000", "::1", 8000, "/x"),
             ("ws://[fe80::1]", "[fe80::1]", "fe80::1", 80, "/"),
             ("ws://a/@:x", "a", "a", 80, "/@:x"),
+            ("wss://a", "a", "a", 443, "/"),
+            ("WSS://[::1]/x", "[::1]", "::1", 443, "/x"),
+            ("wss://a:80", "a:80", "a", 80, "/"),
         ] {
             let url = text.parse::<Url>().unwrap();
             assert_eq!(
                 (url.host(), url.name(), url.port(), url.resource()),
                 (host, name, port, resource),
+                "{text}"
+            );
+            assert_eq!(
+                url.is_secure(),
+                text.to_lowercase().starts_with("wss:"),
                 "{text}"
             );
         }
@@ -175,7 +194,8 @@ mod tests {
             ("a:9001", BadUrl::Scheme),
             ("http://a", BadUrl::Scheme),
             (" ws://a", BadUrl::Scheme),
-            ("wss://a", BadUrl::Tls),
+            ("wsss://a", BadUrl::Scheme),
+            ("wss://", BadUrl::Host),
             ("ws://a/#b", BadUrl::Fragment),
             ("ws://b:c@a/", BadUrl::User),
             ("ws://", BadUrl::Host),

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::Fact;
+use super::{Fact, TlsFailure};
 use crate::{
     conn::{CloseCause, OpeningError, Violation},
     hub::{self, TurnedAway},
@@ -35,6 +35,12 @@ pub struct Counters {
     slow_consumers: AtomicU64,
     dropped: AtomicU64,
     accept_failures: AtomicU64,
+    tls_connections: AtomicU64,
+    tls_not_spoken: AtomicU64,
+    tls_incompatible: AtomicU64,
+    tls_certificates: AtomicU64,
+    tls_declined: AtomicU64,
+    tls_broken: AtomicU64,
     closed_by_server: AtomicU64,
     closed_by_peer: AtomicU64,
     closed_for_violation: AtomicU64,
@@ -49,6 +55,17 @@ impl Counters {
             Fact::Session(fact) => self.count_session(fact),
             Fact::TurnedAway { reason, .. } => self.count_turned_away(*reason),
             Fact::AcceptFailed { .. } => add(&self.accept_failures, 1),
+            Fact::Secured { .. } => add(&self.tls_connections, 1),
+            Fact::TlsFailed { failure, .. } => add(
+                match failure {
+                    TlsFailure::NotTls => &self.tls_not_spoken,
+                    TlsFailure::Incompatible => &self.tls_incompatible,
+                    TlsFailure::Certificate => &self.tls_certificates,
+                    TlsFailure::Declined => &self.tls_declined,
+                    TlsFailure::Broken => &self.tls_broken,
+                },
+                1,
+            ),
             Fact::Draining => {}
         }
     }
@@ -84,6 +101,12 @@ impl Counters {
             ("slow_consumers", get(&self.slow_consumers)),
             ("dropped", get(&self.dropped)),
             ("accept_failures", get(&self.accept_failures)),
+            ("tls_connections", get(&self.tls_connections)),
+            ("tls_not_spoken", get(&self.tls_not_spoken)),
+            ("tls_incompatible", get(&self.tls_incompatible)),
+            ("tls_certificates", get(&self.tls_certificates)),
+            ("tls_declined", get(&self.tls_declined)),
+            ("tls_broken", get(&self.tls_broken)),
             ("closed_by_server", get(&self.closed_by_server)),
             ("closed_by_peer", get(&self.closed_by_peer)),
             ("closed_for_violation", get(&self.closed_for_violation)),

@@ -115,6 +115,28 @@ pub enum Fact<'a> {
         /// Why.
         reason: TurnedAway,
     },
+    /// A connection has TLS: its handshake is done, and that of the WebSocket may come.
+    Secured {
+        /// Which connection.
+        connection: u64,
+        /// Where it comes from.
+        peer: SocketAddr,
+        /// The version of TLS.
+        version: &'a str,
+        /// The cipher suite.
+        cipher: &'a str,
+        /// The subject of the client's certificate, which was verified, as RFC 4514 writes it.
+        identity: Option<&'a str>,
+    },
+    /// A connection is given up since TLS fails.
+    TlsFailed {
+        /// Where it came from.
+        peer: SocketAddr,
+        /// Which kind of failure it is.
+        failure: TlsFailure,
+        /// What exactly.
+        error: &'a dyn Error,
+    },
     /// No connection can be accepted for the moment.
     AcceptFailed {
         /// What the system says.
@@ -122,6 +144,22 @@ pub enum Fact<'a> {
     },
     /// No more connections are accepted, and those that there are will be closed.
     Draining,
+}
+
+/// Why TLS fails with a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsFailure {
+    /// What comes is no TLS.
+    NotTls,
+    /// There is no version, cipher suite or protocol that both sides have.
+    Incompatible,
+    /// The client's certificate is missing, or cannot be trusted.
+    Certificate,
+    /// The client gives up: it does not trust this server's certificate, most likely.
+    Declined,
+    /// The peer breaks the protocol, or its bytes were changed on their way.
+    Broken,
 }
 
 /// How a server bears it that it cannot accept connections: it rests, and says so now and then.

@@ -1,8 +1,10 @@
 //! Accepting connections, for all shards.
 
+use core::cell::Cell;
 use std::{
     io,
     net::{SocketAddr, TcpStream},
+    rc::Rc,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,6 +15,7 @@ use super::{
     Fact,
     exchange::{Exchange, Letter, Newcomer},
     poller::Listener,
+    secure::Terms,
     shard::Observer,
 };
 use crate::clock::Clock;
@@ -22,6 +25,10 @@ const BURST: usize = 64;
 
 pub(super) struct Acceptor {
     pub(super) listener: Listener,
+    /// What its connections have of TLS, if any.
+    pub(super) terms: Option<Terms>,
+    /// How many connections there were, at all listeners.
+    pub(super) number: Rc<Cell<u64>>,
     pub(super) exchange: Arc<Exchange>,
     pub(super) admission: Arc<Mutex<Admission>>,
     pub(super) observer: Observer,
@@ -31,7 +38,6 @@ pub(super) struct Acceptor {
 impl Acceptor {
     /// Accepts for ever.
     pub(super) async fn run(self) {
-        let mut number: u64 = 0;
         let mut failures = AcceptFailures::default();
         loop {
             let mut left = BURST;
@@ -42,7 +48,8 @@ impl Acceptor {
                 left -= 1;
                 match self.listener.accept() {
                     Ok((socket, peer)) => {
-                        number = number.saturating_add(1);
+                        let number = self.number.get().saturating_add(1);
+                        self.number.set(number);
                         self.welcome(number, socket, peer);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -85,6 +92,7 @@ impl Acceptor {
             peer,
             number,
             entered,
+            terms: self.terms.clone(),
         };
         let shards = self.exchange.shards() as u64;
         let shard = number.checked_rem(shards).unwrap_or_default();

@@ -17,7 +17,7 @@ use campanile_core::{
 };
 use smol::channel::{self, Receiver, Sender};
 
-use super::Options;
+use super::{Options, secure::Terms};
 
 /// The shards' letter boxes, and the order of all publications.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub(super) struct Newcomer {
     pub(super) number: u64,
     /// Its place, or why it is to be declined.
     pub(super) entered: Result<Place, TurnedAway>,
+    /// What it has of TLS, if any.
+    pub(super) terms: Option<Terms>,
 }
 
 /// What is to be done with a look at a hub.

@@ -5,16 +5,25 @@
 //! to the hub, and at the end of the turn writes what has become due, everything for a connection at
 //! once. Only what the kernel refuses waits for a socket to become writable. Publications go through
 //! all shards, in one order.
+//!
+//! With the feature `tls`, connections may be secured by TLS, on listeners of their own: see [`Door`].
 
 mod accept;
 mod exchange;
 mod poller;
+#[cfg(not(feature = "tls"))]
+#[path = "plain.rs"]
+mod secure;
+#[cfg(feature = "tls")]
+mod secure;
 mod shard;
 
+use core::cell::Cell;
 use std::{
     future::Future,
     io,
     net::TcpListener,
+    rc::Rc,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -33,6 +42,7 @@ use campanile_core::server::Meter;
 use accept::Acceptor;
 use exchange::{Announcement, Exchange, Letter, Look};
 use poller::Listener;
+use secure::Terms;
 use shard::{Common, Shard, random_key};
 
 use crate::clock::Clock;
@@ -116,6 +126,31 @@ impl Control {
     }
 }
 
+/// Where connections come from.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    terms: Option<Terms>,
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        let terms = None;
+        Self { listener, terms }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Door {
+    /// One where TLS is spoken. The handshake of TLS is part of the opening handshake, and has to be done
+    /// in the time for that.
+    #[must_use]
+    pub const fn secured(listener: TcpListener, tls: Arc<campanile_tls::Server>) -> Self {
+        let terms = Some(tls);
+        Self { listener, terms }
+    }
+}
+
 /// Serves on `listener`, in this thread and in others for further shards, and tells `observer` what
 /// happens. `attend` is given the means to change the options meanwhile; when its future is done, the
 /// server accepts no more connections, closes those that there are, and returns.
@@ -124,6 +159,19 @@ impl Control {
 /// The system refuses a thread, or a place in its readiness queue.
 pub fn serve<F: Future<Output = ()>>(
     listener: TcpListener,
+    options: Options,
+    observer: impl Fn(&Fact<'_>) + Send + Sync + 'static,
+    attend: impl FnOnce(Control) -> F,
+) -> io::Result<()> {
+    serve_all(vec![listener.into()], options, observer, attend)
+}
+
+/// The same, on several listeners side by side.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_all<F: Future<Output = ()>>(
+    doors: Vec<Door>,
     options: Options,
     observer: impl Fn(&Fact<'_>) + Send + Sync + 'static,
     attend: impl FnOnce(Control) -> F,
@@ -163,7 +211,7 @@ pub fn serve<F: Future<Output = ()>>(
                 .name(name)
                 .spawn_scoped(threads, move || run(&mut shard))?;
         }
-        first.map_or(Ok(()), |mut shard| lead(&mut shard, listener, common, stop))
+        first.map_or(Ok(()), |mut shard| lead(&mut shard, doors, common, stop))
     })
 }
 
@@ -175,23 +223,31 @@ fn run(shard: &mut Shard) -> io::Result<()> {
 /// Runs the shard of this thread, and what all shards need.
 fn lead(
     shard: &mut Shard,
-    listener: TcpListener,
+    doors: Vec<Door>,
     common: Common,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let acceptor = Acceptor {
-        listener: Listener::new(listener)?,
-        exchange: Arc::clone(&common.exchange),
-        admission: Arc::clone(&common.admission),
-        observer: Arc::clone(&common.observer),
-        clock: common.clock,
-    };
     let executor = LocalExecutor::new();
-    let accepting = executor.spawn(acceptor.run());
+    let number = Rc::new(Cell::new(0));
+    let mut accepting = Vec::new();
+    for Door { listener, terms } in doors {
+        let acceptor = Acceptor {
+            listener: Listener::new(listener)?,
+            terms,
+            number: Rc::clone(&number),
+            exchange: Arc::clone(&common.exchange),
+            admission: Arc::clone(&common.admission),
+            observer: Arc::clone(&common.observer),
+            clock: common.clock,
+        };
+        accepting.push(executor.spawn(acceptor.run()));
+    }
     let stopping = async {
         stop.await;
         (common.observer)(&Fact::Draining);
-        accepting.cancel().await;
+        for acceptor in accepting {
+            acceptor.cancel().await;
+        }
         common.exchange.post_to_all(|| Letter::Drain);
         future::pending().await
     };

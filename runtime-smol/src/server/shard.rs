@@ -23,6 +23,7 @@ use super::{
     Fact, Options,
     exchange::{Announcement, Delivery, Exchange, Letter, Look, Newcomer, Told},
     poller::{Poller, Socket},
+    secure::Secure,
 };
 use crate::clock::Clock;
 
@@ -66,6 +67,9 @@ pub(super) struct Shard {
     admission: Arc<Mutex<Admission>>,
     /// By [`SessionId::index`].
     peers: Vec<Option<Peer>>,
+    /// What some of them have of TLS.
+    secure: Secure,
+    observer: Observer,
     /// Who may have something to be read.
     ready: VecDeque<SessionId>,
     scratch: Vec<u8>,
@@ -97,6 +101,8 @@ struct Peer {
     ended: bool,
     /// Whether it is to be read from when it has taken what is due to it.
     paused: bool,
+    /// Whether it has TLS.
+    secured: bool,
 }
 
 /// What all shards have in common.
@@ -127,7 +133,8 @@ impl Shard {
             admission,
             meters,
         } = common;
-        let watch: Watch = Box::new(move |fact| observer(&Fact::Session(fact)));
+        let told = Arc::clone(&observer);
+        let watch: Watch = Box::new(move |fact| told(&Fact::Session(fact)));
         let mut hub = Hub::new(&options.hub, random_key(), sequence.position(), watch);
         hub.set_gate(gate(&admission));
         Ok(Self {
@@ -141,6 +148,8 @@ impl Shard {
             letters,
             admission,
             peers: Vec::new(),
+            secure: Secure::default(),
+            observer,
             ready: VecDeque::new(),
             scratch: vec![0; SCRATCH],
             heard: Vec::new(),
@@ -293,6 +302,7 @@ impl Shard {
             peer,
             number,
             entered,
+            terms,
         } = newcomer;
         self.readings.accepted = self.readings.accepted.saturating_add(1);
         let now = self.clock.now();
@@ -314,6 +324,12 @@ impl Shard {
             self.hub.leave(session);
             return self.dismiss(place);
         };
+        if let Some(terms) = &terms
+            && !self.secure.begin(session, terms, number, peer)
+        {
+            self.hub.leave(session);
+            return self.dismiss(place);
+        }
         let peer = Peer {
             session,
             socket,
@@ -321,6 +337,7 @@ impl Shard {
             queued: true,
             ended: false,
             paused: false,
+            secured: terms.is_some(),
         };
         if self.peers.len() <= at {
             self.peers.resize_with(at.saturating_add(1), || None);
@@ -350,6 +367,7 @@ impl Shard {
             poller,
             hub,
             peers,
+            secure,
             ready,
             ..
         } = self;
@@ -361,7 +379,9 @@ impl Shard {
                 hub.writable(peer.session);
             }
             peer.ended |= event.ended;
-            if event.readable && !peer.queued {
+            // What TLS itself has to say goes out before more is read.
+            let is_owed = peer.secured && event.writable && secure.is_owed(peer.session);
+            if (event.readable || is_owed) && !peer.queued {
                 peer.queued = true;
                 ready.push_back(peer.session);
             }
@@ -413,17 +433,23 @@ impl Shard {
         let kept = self.hub.take_unfinished(session, &mut scratch);
         let room = scratch.get_mut(kept..).unwrap_or_default();
         let len = room.len();
-        let read = loop {
-            match peer.socket.read(room) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
-            }
+        let (read, has_more) = if peer.secured {
+            let (hub, now) = (&mut self.hub, self.clock.now());
+            let introduce = |bytes: &[u8]| hub.introduce(session, bytes, now);
+            let observer = &*self.observer;
+            let read =
+                self.secure
+                    .read(session, &peer.socket, room, peer.ended, introduce, observer);
+            (read.result, read.goes_on)
+        } else {
+            let read = read(&peer.socket, room);
+            // A socket that had less than was asked for has no more.
+            let has_more = read.as_ref().is_ok_and(|count| *count == len);
+            (read, has_more)
         };
-        let (count, goes_on) = match read {
-            // A socket that had less than was asked for has no more, unless it has ended.
-            Ok(count) => (count, count == len || (peer.ended && count > 0)),
-            Err(_) => (0, false),
-        };
+        let count = *read.as_ref().unwrap_or(&0);
+        // Unless it has ended.
+        let goes_on = has_more || (peer.ended && count > 0);
         self.readings.received_bytes = self.readings.received_bytes.saturating_add(count as u64);
         peer.queued = goes_on;
         let is_end = match read {
@@ -535,17 +561,28 @@ impl Shard {
         let Some(peer) = slot else {
             return;
         };
-        write(&peer.socket, &mut self.hub, session);
+        if peer.secured {
+            self.secure.write(session, &peer.socket, &mut self.hub);
+        } else {
+            write(&peer.socket, &mut self.hub, session);
+        }
         // Neither can fail in a way that matters: the socket is done with.
         if self.hub.is_over(session) {
             let place = peer.place;
+            if peer.secured {
+                self.secure.end(session, &peer.socket);
+            }
             *slot = None;
             self.hub.leave(session);
             self.dismiss(place);
             return;
         }
         if self.hub.take_shutdown(session) {
-            let _ = peer.socket.shutdown(Shutdown::Write);
+            if peer.secured {
+                self.secure.shut_down(session, &peer.socket);
+            } else {
+                let _ = peer.socket.shutdown(Shutdown::Write);
+            }
         }
         if peer.paused && !self.hub.is_behind(session) {
             peer.paused = false;
@@ -563,6 +600,16 @@ fn gate(admission: &Arc<Mutex<Admission>>) -> Gate {
         let mut admission = admission.lock().unwrap_or_else(PoisonError::into_inner);
         admission.pass(passage)
     })
+}
+
+/// Reads once from a socket.
+pub(super) fn read(socket: &Socket, room: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match socket.read(room) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
 }
 
 /// Offers what is due to a session to the kernel.

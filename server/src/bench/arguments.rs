@@ -4,12 +4,17 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use clap::{Args, ValueEnum};
 
+use crate::client::TlsArguments;
+
 /// What to do to which server.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArguments {
     /// The server's address
     #[arg(value_name = "URL", default_value = "ws://127.0.0.1:8000/")]
     pub(crate) url: String,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
 
     /// How many clients connect and subscribe
     #[arg(long, value_name = "N", default_value = "100")]

@@ -2,7 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 use std::{
-    io::{self, ErrorKind, Read as _, Write as _},
+    io::{self, ErrorKind},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
 };
 
@@ -19,11 +19,11 @@ use campanile_core::{
     },
     wire::{CloseCode, Kind, MAX_CONTROL, MAX_HEAD},
 };
-use campanile_smol::HashedMasks;
+use campanile_smol::{HashedMasks, tls};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use smol::{Async, Timer, future::FutureExt as _};
 
-use super::target::Target;
+use super::{target::Target, transport::Transport};
 
 /// What a v1 session offers and the server selects (the protocol, section 1).
 pub(crate) const V1: &str = "campanile.v1";
@@ -34,7 +34,7 @@ pub(crate) const READ: usize = 64 * 1024;
 /// A WebSocket connection, open.
 #[derive(Debug)]
 pub(crate) struct Client {
-    socket: Async<TcpStream>,
+    transport: Transport,
     state: RefCell<State>,
     /// How many bytes came from the server behind its response.
     received: Cell<u64>,
@@ -131,6 +131,8 @@ pub(crate) enum Heard<'b> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Door<'t> {
     pub(crate) target: &'t Target,
+    /// Whom to trust, where it is of TLS.
+    pub(crate) tls: Option<&'t tls::Client>,
     /// The address to connect from, if not any.
     pub(crate) source: Option<Ipv4Addr>,
     /// Whether to ask for a v1 session, and to take no other.
@@ -144,11 +146,7 @@ pub(crate) struct Door<'t> {
 impl Client {
     /// Connects and does the opening handshake; the error is a line for a person.
     pub(crate) async fn open(door: Door<'_>) -> Result<Self, String> {
-        let Target {
-            host,
-            path,
-            address,
-        } = door.target;
+        let Target { url, address } = door.target;
         let late = async {
             Timer::after(HANDSHAKE_TIME).await;
             Err(format!(
@@ -160,14 +158,20 @@ impl Client {
             let socket = connect(*address, door.source)
                 .await
                 .map_err(|error| no_connection(*address, &error))?;
+            let transport = match door.tls {
+                None => Transport::plain(socket),
+                Some(tls) => Transport::secured(socket, tls, url.name())
+                    .await
+                    .map_err(|error| format!("no connection to {address}: {error}"))?,
+            };
             let offer: &[&str] = if door.v1 { &[V1] } else { &[] };
             let extension = DEFLATE.text();
             let opening = Opening {
                 protocols: offer,
                 extensions: door.deflate.then_some(&extension),
-                ..Opening::new(host, path)
+                ..Opening::new(url.host(), url.resource())
             };
-            let (Agreed { v1, deflate }, behind) = shake_hands(&socket, &opening).await?;
+            let (Agreed { v1, deflate }, behind) = shake_hands(&transport, &opening).await?;
             if door.deflate && !deflate {
                 return Err(
                     "the server does not compress; have it do so, or leave --deflate out"
@@ -179,19 +183,19 @@ impl Client {
                     "the server does not speak {V1}, without which it answers no publication; bench one that does"
                 ));
             }
-            Ok(Self::new(socket, behind, door))
+            Ok(Self::new(transport, behind, door))
         };
         opened.or(late).await
     }
 
-    fn new(socket: Async<TcpStream>, behind: Vec<u8>, door: Door<'_>) -> Self {
+    fn new(transport: Transport, behind: Vec<u8>, door: Door<'_>) -> Self {
         let role = ClientRole(HashedMasks::new());
         let mut connection = Connection::new(role, &config(door.longest), Instant::ZERO);
         if door.deflate {
             connection.enable_deflate();
         }
         Self {
-            socket,
+            transport,
             received: Cell::new(0),
             state: RefCell::new(State {
                 connection,
@@ -241,16 +245,16 @@ impl Client {
         }
     }
 
-    /// How many bytes are queued.
+    /// How many bytes are queued; those that TLS holds back count as one.
     pub(crate) fn queued(&self) -> usize {
-        self.state.borrow().out.len()
+        self.state.borrow().out.len() + usize::from(self.transport.has_unsent())
     }
 
     /// Writes what is queued, as far as the socket takes it now.
     pub(crate) fn write(&self) -> io::Result<()> {
         let State { out, .. } = &mut *self.state.borrow_mut();
         while !out.is_empty() {
-            match self.socket.get_ref().write(out) {
+            match self.transport.write(out) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => drop(out.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -258,7 +262,10 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        match self.transport.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            flushed => flushed,
+        }
     }
 
     /// Writes all that is queued.
@@ -268,24 +275,24 @@ impl Client {
             if self.queued() == 0 {
                 return Ok(());
             }
-            self.socket.writable().await?;
+            self.transport.writable().await?;
         }
     }
 
     /// Waits until there is something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+        self.transport.readable().await
     }
 
     /// Waits until there is something to read or, with bytes queued, room to write.
     pub(crate) async fn ready(&self) -> io::Result<()> {
         if self.queued() == 0 {
-            return self.socket.readable().await;
+            return self.transport.readable().await;
         }
-        self.socket.readable().or(self.socket.writable()).await
+        self.transport.ready().await
     }
 
-    /// How many bytes the server has sent behind its response, as they were on the wire.
+    /// How many bytes the server has sent behind its response, as they were on the wire but for TLS.
     pub(crate) const fn received(&self) -> u64 {
         self.received.get()
     }
@@ -315,7 +322,7 @@ impl Client {
         front.copy_from_slice(left);
         let most = READ.min(room.len());
         let room = room.get_mut(..most).unwrap_or_default();
-        let count = match self.socket.get_ref().read(room) {
+        let count = match self.transport.read(room) {
             Ok(0) => return Ok(false),
             Ok(count) => count,
             Err(error)
@@ -436,7 +443,7 @@ async fn connect(address: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<As
 
 /// Does the client's part of the opening handshake: what was agreed on, and the bytes that came behind.
 async fn shake_hands(
-    socket: &Async<TcpStream>,
+    transport: &Transport,
     opening: &Opening<'_>,
 ) -> Result<(Agreed, Vec<u8>), String> {
     let lost = |error: io::Error| format!("the connection was lost in its handshake: {error}");
@@ -450,10 +457,13 @@ async fn shake_hands(
         ClientHandshake::start(nonce, opening, Limits::DEFAULT, &mut out)
             .map_err(|error| format!("{error}; check the URL"))?;
     while !request.is_empty() {
-        let count = socket
-            .write_with(|mut socket| socket.write(request))
-            .await
-            .map_err(lost)?;
+        let count = match transport.write(request) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                transport.writable().await.map_err(lost)?;
+                0
+            }
+            written => written.map_err(lost)?,
+        };
         request = request.get(count..).unwrap_or_default();
     }
     let mut received = Vec::new();
@@ -461,11 +471,15 @@ async fn shake_hands(
         let filled = received.len();
         received.resize(filled + RESPONSE_BYTES, 0);
         let room = received.get_mut(filled..).unwrap_or_default();
-        let count = socket
-            .read_with(|mut socket| socket.read(room))
-            .await
-            .map_err(lost)?;
-        received.truncate(filled + count);
+        let read = transport.read(room);
+        received.truncate(filled + *read.as_ref().unwrap_or(&0));
+        let count = match read {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                transport.readable().await.map_err(lost)?;
+                continue;
+            }
+            read => read.map_err(lost)?,
+        };
         if count == 0 {
             return Err(lost(ErrorKind::UnexpectedEof.into()));
         }

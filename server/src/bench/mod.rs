@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod subscriber;
 mod target;
+mod transport;
 
 use std::process::ExitCode;
 

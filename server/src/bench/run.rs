@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use campanile_smol::tls;
 use rustix::process::{Resource, getrlimit};
 use smol::{LocalExecutor, lock::Semaphore};
 
@@ -50,6 +51,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(crate) struct Run<'a> {
     arguments: &'a BenchArguments,
     target: Target,
+    /// Whom to trust, where that is of TLS.
+    tls: Option<tls::Client>,
     page: String,
     sources: u16,
     server: Option<Process>,
@@ -67,6 +70,7 @@ impl<'a> Run<'a> {
     /// Checks the arguments; the error is a line for a person.
     pub(crate) fn prepare(arguments: &'a BenchArguments) -> Result<Self, String> {
         let target = Target::parse(&arguments.url)?;
+        let tls = arguments.tls.client(&target.url)?;
         let plan = Plan {
             clients: arguments.clients.get().into(),
             publishers: arguments.publishers.get().into(),
@@ -98,6 +102,7 @@ impl<'a> Run<'a> {
             arguments,
             sources: sources(arguments, &target)?,
             target,
+            tls,
             page,
             server,
             board: Rc::new(Board::new(plan, template, longest(arguments))),
@@ -137,6 +142,7 @@ impl<'a> Run<'a> {
     const fn door(&self, source: Option<Ipv4Addr>, v1: bool, deflate: bool) -> Door<'_> {
         Door {
             target: &self.target,
+            tls: self.tls.as_ref(),
             source,
             v1,
             deflate,

@@ -8,15 +8,12 @@ use campanile_core::client::{BadUrl, Url};
 /// Where to connect and what to ask for.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// For the Host header.
-    pub(crate) host: String,
-    /// The path and the query.
-    pub(crate) path: String,
+    pub(crate) url: Url,
     pub(crate) address: SocketAddr,
 }
 
 impl Target {
-    /// Reads a `ws://` address and looks its host up; the error is a line for a person.
+    /// Reads a `ws://` or `wss://` address and looks its host up; the error is a line for a person.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let wrong = |reason: &dyn Display| format!("{url}: {reason}");
         let parsed: Url = url.parse().map_err(|bad: BadUrl| wrong(&bad))?;
@@ -30,8 +27,7 @@ impl Target {
             .next()
             .ok_or_else(|| wrong(&"the host has no address; check its name"))?;
         Ok(Self {
-            host: parsed.host().to_owned(),
-            path: parsed.resource().to_owned(),
+            url: parsed,
             address,
         })
     }
@@ -70,7 +66,11 @@ mod tests {
             ("ws://[::1]:9/", "[::1]:9", "/", "[::1]:9"),
         ] {
             let target = Target::parse(url).unwrap();
-            assert_eq!((&*target.host, &*target.path), (host, path), "{url}");
+            assert_eq!(
+                (target.url.host(), target.url.resource()),
+                (host, path),
+                "{url}"
+            );
             assert_eq!(target.address, address.parse().unwrap(), "{url}");
         }
     }
@@ -81,7 +81,6 @@ mod tests {
             "",
             "127.0.0.1:9",
             "http://127.0.0.1/",
-            "wss://127.0.0.1/",
             "ws://",
             "ws:///path",
             "ws://me@127.0.0.1/",

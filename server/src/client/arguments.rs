@@ -3,14 +3,52 @@
 use core::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
+use campanile_smol::{client::Url, tls};
 use clap::Args;
+
+/// Whom to trust, and who the client is, where the server's address is of TLS.
+#[derive(Args, Debug)]
+pub(crate) struct TlsArguments {
+    /// For wss://, a PEM file with the authorities to trust; without it those that this system trusts
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// For wss://, a PEM file with a certificate to show to the server
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// A PEM file with the private key of that
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+impl TlsArguments {
+    /// What a client of `url` needs; `None` if that is not of TLS. The error is a line for a person.
+    pub(crate) fn client(&self, url: &Url) -> Result<Option<tls::Client>, String> {
+        if !url.is_secure() {
+            return match (&self.ca, &self.cert) {
+                (None, None) => Ok(None),
+                _ => Err(
+                    "--ca, --cert and --key are for wss:// addresses; leave them out".to_owned(),
+                ),
+            };
+        }
+        let identity = self.cert.clone().zip(self.key.clone());
+        let identity = identity.map(|(certificate, key)| tls::Identity { certificate, key });
+        let client = tls::Client::new(self.ca.as_deref(), identity.as_ref());
+        client.map(Some).map_err(|error| error.to_string())
+    }
+}
 
 /// What to hear from which server.
 #[derive(Args, Debug)]
 pub(crate) struct SubscribeArguments {
-    /// The server's address, such as ws://127.0.0.1:8000/
+    /// The server's address, such as ws://127.0.0.1:8000/ or wss://example.com/
     #[arg(value_name = "URL")]
     pub(super) url: String,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
 
     /// The package that notifications must name
     #[arg(
@@ -60,9 +98,12 @@ pub(crate) struct SubscribeArguments {
 /// What to publish to which server.
 #[derive(Args, Debug)]
 pub(crate) struct PublishArguments {
-    /// The server's address, such as ws://127.0.0.1:8000/
+    /// The server's address, such as ws://127.0.0.1:8000/ or wss://example.com/
     #[arg(value_name = "URL")]
     pub(super) url: String,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
 
     /// A file with a JSON text on each line: a notification, or a publisher's whole message; - is
     /// standard input. Without it, and without --package, standard input is read

@@ -8,10 +8,10 @@ mod subscribe;
 
 use std::process::ExitCode;
 
-use campanile_smol::client::{BadUrl, Url};
+use campanile_smol::client::{BadUrl, Client, Options, Url};
 
 pub(crate) use arguments::{
-    PUBLISH_EXAMPLES, PublishArguments, SUBSCRIBE_EXAMPLES, SubscribeArguments,
+    PUBLISH_EXAMPLES, PublishArguments, SUBSCRIBE_EXAMPLES, SubscribeArguments, TlsArguments,
 };
 
 use crate::{WRONG, complain};
@@ -53,7 +53,15 @@ fn end(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-fn url(text: &str) -> Result<Url, Failure> {
-    text.parse()
-        .map_err(|bad: BadUrl| Failure::Arguments(format!("{text}: {bad}")))
+/// A client of the server at `url`.
+fn client(url: &str, tls: &TlsArguments, options: Options) -> Result<Client, Failure> {
+    let url: Url = url
+        .parse()
+        .map_err(|bad: BadUrl| Failure::Arguments(format!("{url}: {bad}")))?;
+    let tls = tls.client(&url).map_err(Failure::Arguments)?;
+    let mut client = Client::with_options(url, options);
+    if let Some(tls) = tls {
+        client.set_tls(tls);
+    }
+    Ok(client)
 }

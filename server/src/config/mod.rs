@@ -14,6 +14,7 @@ mod runtime;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 
 use core::fmt;

@@ -56,6 +56,7 @@ fn explain(out: &mut impl Write, setting: &Setting) -> io::Result<()> {
         | Kind::Duration(..)
         | Kind::Address
         | Kind::OptionalAddress
+        | Kind::OptionalFile
         | Kind::List(_)) => comment(out, &format!("Allowed: {}.", kind.allowed()))?,
     }
     let flag = setting.flag;

@@ -9,11 +9,13 @@ use campanile_core::{
     proxy::Field,
     server::Options,
 };
+use campanile_tls::ClientCertificates;
 
 use super::{
     access::{NAMES, NETWORKS, ORIGINS},
     compression::{Compression, Switch},
     runtime::Runtime,
+    tls::Tls,
     value::{Kind, Slot, Value},
 };
 use crate::log::{self, Format, Level};
@@ -36,6 +38,8 @@ pub(crate) struct Configuration {
     pub(crate) admin: Option<SocketAddr>,
     /// By which names, beside addresses.
     pub(crate) admin_hosts: Vec<String>,
+    /// Where and how TLS is spoken.
+    pub(crate) tls: Tls,
 }
 
 impl Default for Configuration {
@@ -49,6 +53,7 @@ impl Default for Configuration {
             log: log::Options::default(),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 8001))),
             admin_hosts: Vec::new(),
+            tls: Tls::default(),
         }
     }
 }
@@ -132,6 +137,11 @@ fn variable(key: &str) -> String {
 /// The sections in their order; each with its title, and what it is about.
 pub(crate) const SECTIONS: &[(&str, &str, &str)] = &[
     ("", "Options", "Where and how to serve"),
+    (
+        "tls",
+        "TLS",
+        "wss:// and https://, on a port of their own; docs/tls.md says how to set it up",
+    ),
     ("log", "Log", "What is logged, on standard error"),
     (
         "admin",
@@ -206,6 +216,48 @@ pub(crate) static SETTINGS: &[Setting] = &[
         help: "The web pages that may connect, by their origins; if there are none in the list, all may, \
                but not publish",
         slot: |all| &mut all.policy.origins,
+    },
+    Setting {
+        key: "tls.listen",
+        flag: "tls-listen",
+        kind: Kind::OptionalAddress,
+        applies: Applies::Restart,
+        help: "The address and port to listen on with TLS, beside `listen`; `off` for none. With the \
+               runtime smol only",
+        slot: |all| &mut all.tls.listen,
+    },
+    Setting {
+        key: "tls.certificate",
+        flag: "tls-certificate",
+        kind: Kind::OptionalFile,
+        applies: Applies::Later,
+        help: "The server's certificate, and behind it those between it and a root, in PEM form; it is \
+               read again after SIGHUP, as all files here",
+        slot: |all| &mut all.tls.certificate,
+    },
+    Setting {
+        key: "tls.key",
+        flag: "tls-key",
+        kind: Kind::OptionalFile,
+        applies: Applies::Later,
+        help: "The private key of the certificate, in PEM form",
+        slot: |all| &mut all.tls.key,
+    },
+    Setting {
+        key: "tls.client_certificates",
+        flag: "tls-client-certificates",
+        kind: Kind::choice::<ClientCertificates>(),
+        applies: Applies::Later,
+        help: "Whether clients are to show a certificate, whose subject is in the log then",
+        slot: |all| &mut all.tls.client_certificates,
+    },
+    Setting {
+        key: "tls.client_ca",
+        flag: "tls-client-ca",
+        kind: Kind::OptionalFile,
+        applies: Applies::Later,
+        help: "The authorities that may certify clients, in PEM form",
+        slot: |all| &mut all.tls.client_ca,
     },
     Setting {
         key: "log.level",
@@ -459,6 +511,7 @@ mod tests {
                     .find(|text| text.split(',').all(|item| (items.is_valid)(item.trim())))
                     .expect("one fits")
                     .to_owned(),
+                Kind::OptionalFile => "/a/b.pem".to_owned(),
             };
             let other = setting.kind.parse(&other).expect("a value");
             assert_ne!(other, default, "{}", setting.key);

@@ -112,6 +112,7 @@ fn the_manual_page_is_that_of_the_table() {
                 | Kind::Duration(..)
                 | Kind::Address
                 | Kind::OptionalAddress
+                | Kind::OptionalFile
                 | Kind::List(_)) => kind.allowed(),
             };
             let help = setting.help;

@@ -1,6 +1,7 @@
 //! What a setting may be: kinds of values, their text, and where they are kept.
 
 use core::{net::SocketAddr, time::Duration};
+use std::path::PathBuf;
 
 use campanile_core::hub::{Rate, SlowPolicy};
 
@@ -12,7 +13,9 @@ pub(crate) enum Value {
     Duration(Duration),
     Choice(&'static str),
     Address(SocketAddr),
-    /// No address.
+    /// The path of a file.
+    File(String),
+    /// No address, or no file.
     Off,
     /// Any number of things.
     List(Vec<String>),
@@ -33,6 +36,8 @@ pub(crate) enum Kind {
     Address,
     /// The same, or none.
     OptionalAddress,
+    /// The path of a file, or none.
+    OptionalFile,
     /// Any number of things.
     List(&'static Items),
 }
@@ -46,7 +51,7 @@ pub(crate) struct Items {
     pub(crate) is_valid: fn(&str) -> bool,
 }
 
-/// What stands for no address.
+/// What stands for no address and for no file.
 const OFF: &str = "off";
 
 /// A word that a setting may be.
@@ -103,7 +108,8 @@ impl Kind {
                 .iter()
                 .find(|choice| choice.name == text)
                 .map(|choice| Value::Choice(choice.name)),
-            Self::OptionalAddress if text == OFF => Some(Value::Off),
+            Self::OptionalAddress | Self::OptionalFile if text == OFF => Some(Value::Off),
+            Self::OptionalFile => (!text.is_empty()).then(|| Value::File(text.to_owned())),
             Self::Address | Self::OptionalAddress => text.parse().ok().map(Value::Address),
             Self::List(_) => self.list(text.split(',')),
         }
@@ -156,6 +162,9 @@ impl Kind {
                 "an IP address with a port, such as \"127.0.0.1:8001\", or \"off\"".to_owned()
             }
             Self::List(items) => format!("a list of {}", items.allowed),
+            Self::OptionalFile => {
+                "the path of a file, such as \"/etc/campanile/tls.pem\", or \"off\"".to_owned()
+            }
         }
     }
 
@@ -168,6 +177,7 @@ impl Kind {
             Self::Choice(placeholder, _) => placeholder,
             Self::Address | Self::OptionalAddress => "ADDR:PORT",
             Self::List(items) => items.placeholder,
+            Self::OptionalFile => "FILE",
         }
     }
 
@@ -186,6 +196,7 @@ impl Kind {
             }
             Value::Choice(name) => (*name).to_owned(),
             Value::Address(address) => address.to_string(),
+            Value::File(path) => path.clone(),
             Value::Off => OFF.to_owned(),
             Value::List(items) => items.join(","),
         }
@@ -206,8 +217,25 @@ impl Kind {
             | Self::Address
             | Self::OptionalAddress
             | Self::List(_) => format!("\"{text}\""),
+            Self::OptionalFile => quoted(&text),
         }
     }
+}
+
+/// As a string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            character if character.is_control() => {
+                quoted.push_str(&format!("\\u{:04X}", u32::from(character)));
+            }
+            character => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn integer(text: &str) -> Option<u64> {
@@ -324,7 +352,31 @@ impl Slot for Option<SocketAddr> {
         match value {
             Value::Address(address) => *self = Some(address),
             Value::Off => *self = None,
-            Value::Number(_) | Value::Duration(_) | Value::Choice(_) | Value::List(_) => {}
+            Value::Number(_)
+            | Value::Duration(_)
+            | Value::Choice(_)
+            | Value::File(_)
+            | Value::List(_) => {}
+        }
+    }
+}
+
+impl Slot for Option<PathBuf> {
+    fn get(&self) -> Value {
+        // It comes from a setting's text, and so is text.
+        let path = self.as_ref().map(|path| path.display().to_string());
+        path.map_or(Value::Off, Value::File)
+    }
+
+    fn set(&mut self, value: Value) {
+        match value {
+            Value::File(path) => *self = Some(path.into()),
+            Value::Off => *self = None,
+            Value::Number(_)
+            | Value::Duration(_)
+            | Value::Choice(_)
+            | Value::Address(_)
+            | Value::List(_) => {}
         }
     }
 }
@@ -430,6 +482,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_written_so_that_toml_reads_the_same() {
+        for path in ["/etc/a b.pem", "C:\\a\\\"b\"", "tab\there", "\u{7f}ü"] {
+            let value = Value::File(path.to_owned());
+            let line = format!("path = {}", Kind::OptionalFile.toml(&value));
+            let table = toml::de::DeTable::parse(&line).expect("TOML");
+            assert_eq!(table.get_ref()["path"].get_ref().as_str(), Some(path));
+        }
+    }
+
+    #[test]
     fn bounds_are_part_of_what_they_bound() {
         let kind = Kind::Number(2, 4);
         let numbers = ["1", "2", "3", "4", "5"].map(|text| kind.parse(text).is_ok());
@@ -453,7 +515,7 @@ mod tests {
 
         #[test]
         fn no_text_breaks_it(text in "\\PC*") {
-            for kind in [SIZE, TIME, Kind::Number(0, 9), Kind::Address, Kind::OptionalAddress, Kind::choice::<SlowPolicy>()] {
+            for kind in [SIZE, TIME, Kind::Number(0, 9), Kind::Address, Kind::OptionalAddress, Kind::OptionalFile, Kind::choice::<SlowPolicy>()] {
                 let _ = kind.parse(&text);
             }
         }

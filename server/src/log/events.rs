@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     SocketPassed,
     NoEffect,
     NoManager,
+    Secured,
+    TlsFailed,
     Connected,
     Declined,
     HandshakeRefused,
@@ -85,6 +87,7 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
         help: "the server is ready",
         fields: &[
             ("address", "where it listens, the port that it got included"),
+            ("tls", "whether it speaks TLS there"),
             ("version", "of the server"),
             ("publishers", "who may publish"),
             ("origins", "which web pages may connect"),
@@ -131,6 +134,29 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
         limited: false,
         help: "`NOTIFY_SOCKET` names a socket that does not answer; the server runs all the same",
         fields: &[("reason", "why not")],
+    },
+    Event {
+        name: "secured",
+        level: Level::INFO,
+        limited: true,
+        help: "a connection's TLS handshake has succeeded, and its opening handshake may follow",
+        fields: &[
+            CONNECTION,
+            PEER,
+            ("version", "of TLS: `1.2` or `1.3`"),
+            ("cipher", "the cipher suite"),
+            (
+                "identity",
+                "the subject of the client's certificate, as RFC 4514 writes it; `none` without one",
+            ),
+        ],
+    },
+    Event {
+        name: "TLS failed",
+        level: Level::WARN,
+        limited: true,
+        help: "a connection was given up since TLS fails with it",
+        fields: &[PEER, ("reason", "what exactly fails")],
     },
     Event {
         name: "connected",

@@ -31,7 +31,7 @@ impl Limiter {
         Self {
             start: Instant::now(),
             rate: AtomicU32::new(rate),
-            buckets: Default::default(),
+            buckets: core::array::from_fn(|_| Bucket::default()),
         }
     }
 

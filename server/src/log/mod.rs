@@ -221,10 +221,17 @@ impl Log {
     }
 
     /// The server is ready.
-    pub(crate) fn listening(&self, address: SocketAddr, publishers: Publishers, origins: &Origins) {
+    pub(crate) fn listening(
+        &self,
+        address: SocketAddr,
+        tls: bool,
+        publishers: Publishers,
+        origins: &Origins,
+    ) {
         if self.admits(Kind::Listening) {
             info!(
                 %address,
+                tls,
                 version = env!("CARGO_PKG_VERSION"),
                 publishers = publishers.to_string(),
                 origins = in_words(origins),
@@ -299,6 +306,19 @@ impl Log {
         match fact {
             Fact::Session(fact) => record_session(fact),
             Fact::TurnedAway { peer, reason } => declined(*peer, *reason),
+            Fact::Secured {
+                connection,
+                peer,
+                version,
+                cipher,
+                identity,
+            } => {
+                let identity = identity.unwrap_or("none");
+                info!(connection, %peer, version, cipher, identity, "secured");
+            }
+            Fact::TlsFailed { peer, error, .. } => {
+                warn!(%peer, reason = error.to_string(), "TLS failed");
+            }
             Fact::AcceptFailed { error } => {
                 error!(reason = error.to_string(), "cannot accept connections");
             }
@@ -384,6 +404,8 @@ fn kind_of(fact: &Fact<'_>) -> Option<Kind> {
             _ => return None,
         },
         Fact::TurnedAway { .. } => Kind::Declined,
+        Fact::Secured { .. } => Kind::Secured,
+        Fact::TlsFailed { .. } => Kind::TlsFailed,
         Fact::AcceptFailed { .. } => Kind::CannotAccept,
         Fact::Draining => Kind::ShuttingDown,
         _ => return None,

@@ -14,6 +14,7 @@ use campanile_core::{
     hub::Version,
     notify::{ErrorCode, Limits, Notification, Position, Refusal},
     proxy::{BadForwarding, InvalidHeader},
+    server::TlsFailure,
 };
 use serde_json::Value;
 use tracing::subscriber::with_default;
@@ -66,7 +67,7 @@ fn everything(log: &Log) {
     let notification =
         Notification::parse(notification, &Limits::default()).expect("a notification");
     let error = io::Error::other("a \"reason\"");
-    log.listening(peer, Publishers::Loopback, &Origins::default());
+    log.listening(peer, false, Publishers::Loopback, &Origins::default());
     log.admin_listening(peer);
     log.no_admin("a reason");
     log.socket_passed("key", peer);
@@ -145,6 +146,18 @@ fn everything(log: &Log) {
     log.record(&Fact::TurnedAway {
         peer,
         reason: TurnedAway::Full,
+    });
+    log.record(&Fact::Secured {
+        connection: 1,
+        peer,
+        version: "1.3",
+        cipher: "a suite",
+        identity: Some("CN=a\u{1b}[31m"),
+    });
+    log.record(&Fact::TlsFailed {
+        peer,
+        failure: TlsFailure::Broken,
+        error: &error,
     });
     log.record(&Fact::AcceptFailed { error: &error });
     log.announced(Some(peer), "1-2", 3);

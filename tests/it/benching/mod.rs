@@ -173,7 +173,7 @@ fn arguments_that_cannot_be_are_refused_with_the_remedy() {
             &["http://127.0.0.1/"][..],
             "write it as ws://HOST:PORT/PATH",
         ),
-        (&["wss://127.0.0.1/"], "use ws://"),
+        (&["wss://127.0.0.1/", "--ca", "/nowhere"], "/nowhere"),
         (&["--size", "100"], "a notification takes at least"),
         (&["--clients", "100000000"], "`ulimit -n"),
         (&["--clients", "0"], "--clients"),

@@ -6,10 +6,12 @@ mod response;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Instant;
 
+use campanile_tls::rustls::{ClientConfig, ClientConnection, Stream, pki_types::ServerName};
 use serde_json::Value;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -32,6 +34,8 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 /// A TCP connection to the daemon, every read and write of which fails the test after [`PATIENCE`].
 pub struct Wire {
     stream: TcpStream,
+    /// What is between the stream and the bytes, if anything.
+    tls: Option<Box<ClientConnection>>,
     unread: Vec<u8>,
     /// Reserved bits that frames may have, as the head of a frame has them.
     reserved: u8,
@@ -72,7 +76,7 @@ impl Wire {
             let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
             socket.bind(&SocketAddr::new(local, 0).into())?;
             socket.connect_timeout(&address.into(), PATIENCE)?;
-            Ok::<_, std::io::Error>(TcpStream::from(socket))
+            Ok::<_, io::Error>(TcpStream::from(socket))
         };
         Self::over(connect().unwrap_or_else(|error| {
             panic!("no connection from {local} to {address}: {error}");
@@ -91,9 +95,49 @@ impl Wire {
         stream.set_nodelay(true).expect("TCP");
         Self {
             stream,
+            tls: None,
             unread: Vec::new(),
             reserved: 0,
         }
+    }
+
+    /// The same with TLS, whose handshake is done. The error is why it cannot be.
+    ///
+    /// # Errors
+    /// What rustls says.
+    #[track_caller]
+    pub fn connect_tls(address: SocketAddr, config: Arc<ClientConfig>) -> io::Result<Self> {
+        Self::connect(address).secure(address, config)
+    }
+
+    /// The same on a connection, which may have carried something else.
+    ///
+    /// # Errors
+    /// What rustls says.
+    pub fn secure(mut self, address: SocketAddr, config: Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::from(address.ip());
+        let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)?;
+        }
+        self.tls = Some(Box::new(tls));
+        Ok(self)
+    }
+
+    /// A connection with TLS after its opening handshake.
+    #[track_caller]
+    #[must_use]
+    pub fn open_tls(address: SocketAddr, config: Arc<ClientConfig>) -> Self {
+        let mut wire = Self::connect_tls(address, config).expect("a handshake");
+        wire.send(Self::handshake(address).as_bytes());
+        wire.expect_upgrade();
+        wire
+    }
+
+    /// What is known of TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&ClientConnection> {
+        self.tls.as_deref()
     }
 
     /// A connection after its opening handshake.
@@ -133,12 +177,41 @@ impl Wire {
     #[must_use]
     pub fn open_v1(address: SocketAddr) -> Self {
         let mut wire = Self::connect(address);
+        wire.upgrade_to_v1(address);
+        wire
+    }
+
+    /// A v1 session over TLS after its opening handshake.
+    #[track_caller]
+    #[must_use]
+    pub fn open_v1_tls(address: SocketAddr, config: Arc<ClientConfig>) -> Self {
+        let mut wire = Self::connect_tls(address, config).expect("a handshake");
+        wire.upgrade_to_v1(address);
+        wire
+    }
+
+    #[track_caller]
+    fn upgrade_to_v1(&mut self, address: SocketAddr) {
         let offer = "Sec-WebSocket-Protocol: other, campanile.v1\r\n\r\n";
         let request = Self::handshake(address);
-        wire.send(request.trim_end_matches("\r\n").as_bytes());
-        wire.send(format!("\r\n{offer}").as_bytes());
-        wire.expect_upgrade_to(Some("campanile.v1"));
-        wire
+        self.send(request.trim_end_matches("\r\n").as_bytes());
+        self.send(format!("\r\n{offer}").as_bytes());
+        self.expect_upgrade_to(Some("campanile.v1"));
+    }
+
+    /// Whether the daemon begins to answer an opening handshake with the upgrade, rather than with the
+    /// end of the stream or an alert of TLS.
+    #[must_use]
+    pub fn is_upgraded(&mut self) -> bool {
+        const UPGRADE: &[u8] = b"HTTP/1.1 101";
+        let mut chunk = [0; 1024];
+        while self.unread.len() < UPGRADE.len() {
+            match self.read(&mut chunk) {
+                Ok(0) | Err(_) => return false,
+                Ok(count) => self.unread.extend_from_slice(&chunk[..count]),
+            }
+        }
+        self.unread.starts_with(UPGRADE)
     }
 
     /// A correct opening handshake, as bytes to send or to spoil.
@@ -153,7 +226,7 @@ impl Wire {
     /// Sends bytes as they are.
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
-        if let Err(error) = self.stream.write_all(bytes) {
+        if let Err(error) = self.write(bytes) {
             panic!("the daemon does not read: {error}");
         }
     }
@@ -167,8 +240,8 @@ impl Wire {
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`] when nobody took them for [`PATIENCE`]; others when the connection has ended.
-    pub fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.write_all(bytes)
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes)
     }
 
     /// Sends a masked frame.
@@ -485,11 +558,28 @@ impl Wire {
         }
     }
 
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else {
+            return self.stream.write_all(bytes);
+        };
+        let mut stream = Stream::new(&mut **tls, &mut self.stream);
+        stream.write_all(bytes)?;
+        stream.flush()
+    }
+
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.stream.read(room),
+            // An end without a `close_notify` is an error of another kind.
+            Some(tls) => Stream::new(&mut **tls, &mut self.stream).read(room),
+        }
+    }
+
     /// Reads what is there, waiting for at least one byte; `false` at the end of the stream.
     #[track_caller]
     fn fill(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk) {
+        match self.read(&mut chunk) {
             Ok(length) => {
                 self.unread.extend_from_slice(&chunk[..length]);
                 length > 0

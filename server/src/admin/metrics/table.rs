@@ -79,6 +79,42 @@ pub(super) static METRICS: &[Metric] = &[
         kind: Kind::Counter(|it| it.count("forwarding_refused")),
     },
     Metric {
+        name: "campanile_tls_handshakes",
+        unit: None,
+        help: "Handshakes of TLS by what came of them; what fails later counts as well",
+        kind: Kind::Counters(
+            "result",
+            &[
+                ("secured", "the connection has TLS", |it| {
+                    it.count("tls_connections")
+                }),
+                ("not_tls", "what came was no TLS", |it| {
+                    it.count("tls_not_spoken")
+                }),
+                (
+                    "incompatible",
+                    "no version, cipher suite or protocol is common to both sides",
+                    |it| it.count("tls_incompatible"),
+                ),
+                (
+                    "certificate",
+                    "the client's certificate is missing or not trusted",
+                    |it| it.count("tls_certificates"),
+                ),
+                (
+                    "declined",
+                    "the client gave up, most likely for the server's certificate",
+                    |it| it.count("tls_declined"),
+                ),
+                (
+                    "broken",
+                    "the peer broke the protocol, or bytes were changed on their way",
+                    |it| it.count("tls_broken"),
+                ),
+            ],
+        ),
+    },
+    Metric {
         name: "campanile_http_requests",
         unit: None,
         help: "HTTP requests that are no opening handshakes and have been answered",
