@@ -570,6 +570,7 @@ fn what_is_wrong_with_the_configuration_of_tls_is_said_by_the_server_and_by_chec
     ] {
         for verb in ["serve", "check"] {
             let mut command: Command = Daemon::command(&[verb]);
+            command.env("CAMPANILE_RUNTIME", "smol");
             let output = command
                 .args(listen)
                 .args(&arguments)
