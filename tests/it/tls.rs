@@ -399,6 +399,10 @@ fn who_speaks_http_where_tls_is_spoken_is_told_so() {
     wire.send(&[0; 100]);
     wire.read_to_end();
     daemon.wait_for_logs("TLS failed", 2);
+    // Each is told once.
+    daemon.publish(r#"{"sender":"server","notification":{"package":"p","page":"q"}}"#);
+    daemon.wait_for_log("INFO notification");
+    assert_eq!(daemon.log().matches("TLS failed").count(), 2);
 }
 
 #[test]
@@ -566,6 +570,7 @@ fn what_is_wrong_with_the_configuration_of_tls_is_said_by_the_server_and_by_chec
     ] {
         for verb in ["serve", "check"] {
             let mut command: Command = Daemon::command(&[verb]);
+            command.env("CAMPANILE_RUNTIME", "smol");
             let output = command
                 .args(listen)
                 .args(&arguments)

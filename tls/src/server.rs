@@ -71,7 +71,7 @@ impl Server {
     /// A connection that has just been accepted.
     ///
     /// # Errors
-    /// There is no way for this to happen that is known.
+    /// rustls refuses the configuration, which it has taken before: no way to that is known.
     pub fn accept(&self) -> Result<Session, Failure> {
         let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
         let connection = UnbufferedServerConnection::new(Arc::clone(&config))?;

@@ -50,7 +50,7 @@ struct Secured {
     owes_a_byte: bool,
     /// Whether the socket's writing direction is to be shut down behind them.
     shuts_down: bool,
-    /// Whether the peer has said that nothing more comes.
+    /// Whether nothing more is heard: the peer has said so, or TLS has failed.
     has_ended: bool,
     /// Whether nothing was read since something is unsent: that is to be tried again.
     is_held_up: bool,
@@ -206,6 +206,8 @@ impl Secure {
             }
             Err(failure) => {
                 secured.fails(&failure, observer);
+                // Once: the shutdown makes the socket ready again.
+                secured.has_ended = true;
                 let _ = socket.shutdown(Shutdown::Write);
                 Read {
                     result: Ok(0),
