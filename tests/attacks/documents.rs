@@ -30,6 +30,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "connections_beyond_the_limit_are_declined_with_503_until_one_leaves",
     ),
     (
+        "header of the PROXY protocol",
+        "version_2_is_strict_and_bounded",
+    ),
+    (
         "HTTP requests that wait for their answers",
         "a_flood_of_requests_without_answers_is_bounded",
     ),
@@ -39,8 +43,16 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("lines of the log", fire::NAME),
     (
-        "requests to the [admin address](metrics.md)",
+        "requests to the [admin address](status-page.md)",
         "who_says_nothing_takes_no_place_from_the_others_for_long_and_the_daemon_serves",
+    ),
+    (
+        "looking through the connections there",
+        "connections_come_in_pages_each_once_whatever_the_number_of_shards",
+    ),
+    (
+        "events kept for the status page",
+        "a_flood_of_long_lines_takes_no_more_than_there_is_room_for",
     ),
     (
         "reading in one turn",
