@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Instant,
     conn::Input,
-    notify::{self, Limits},
+    notify::{self, Limits, Values},
 };
 
 /// A new set of subscriptions, whose place is behind publications of the same hub.
@@ -75,11 +75,19 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             // Most receivers have the form of the one before.
             let (mut form, mut place) = forms.begin(at, publication);
             let mut count: u64 = 0;
+            let is_bare = matches!(notification.values(), Values::Unkeyed(_));
+            let asks_grants = is_bare && self.guests.are_narrowed();
             for &index in self.index.recipients(&notification) {
                 let Some(receiver) = self.receivers.get_mut(index as usize) else {
                     continue;
                 };
                 if !receiver.hears {
+                    continue;
+                }
+                if asks_grants
+                    && receiver.is_narrowed
+                    && !self.guests.may_hear(index, &notification)
+                {
                     continue;
                 }
                 if receiver.form != form {

@@ -1,9 +1,11 @@
 //! Grants: what a session may subscribe to or publish.
 
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
 use core::iter::FusedIterator;
 
 use super::{
-    covers::covers,
+    covers::{covers, covers_keyed},
     filter::Constraints,
     json,
     limits::Limits,
@@ -80,6 +82,14 @@ impl<'a> Grants<'a> {
         self.iter().any(|grant| covers(&grant, subscription))
     }
 
+    /// Whether one of them [covers it but for bare values](covers_keyed): a session may then have
+    /// `subscription` if it hears only those notifications with bare values that
+    /// [meet](Self::admit) one of its grants.
+    #[must_use]
+    pub fn cover_keyed(&self, subscription: &Subscription<'_>) -> bool {
+        self.iter().any(|grant| covers_keyed(&grant, subscription))
+    }
+
     /// Whether a session with these grants may publish `notification`: it [meets](Grant::admits)
     /// one of them.
     #[must_use]
@@ -94,6 +104,55 @@ impl Default for Grants<'_> {
         Self {
             list: Subscriptions::none(),
         }
+    }
+}
+
+/// [`Grants`] that outlive the token (feature `alloc`): its JSON array, checked.
+#[cfg(feature = "alloc")]
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnedGrants {
+    list: Box<[u8]>,
+    len: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl OwnedGrants {
+    /// As [`Grants::parse`].
+    ///
+    /// # Errors
+    /// Those of [`Grants::parse`].
+    pub fn parse(text: &[u8], claim: &'static str, limits: &Limits) -> Result<Self, Refusal> {
+        let grants = Grants::parse(text, claim, limits)?;
+        Ok(Self {
+            list: grants.list.as_bytes().into(),
+            len: grants.len(),
+        })
+    }
+
+    /// The grants.
+    #[must_use]
+    pub fn get(&self) -> Grants<'_> {
+        Grants {
+            list: Subscriptions::trusted(&self.list, self.len),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Default for OwnedGrants {
+    /// None, as of a token without the claim.
+    fn default() -> Self {
+        Self {
+            list: (*b"[]").into(),
+            len: 0,
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl core::fmt::Debug for OwnedGrants {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.get().fmt(f)
     }
 }
 

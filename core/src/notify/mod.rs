@@ -76,6 +76,7 @@ mod shown;
 mod subscription;
 mod target;
 mod text;
+mod token_fault;
 mod word;
 
 #[cfg(feature = "alloc")]
@@ -84,12 +85,14 @@ pub use compiled::{
     CompiledNotification, CompiledSubscription, CompiledSubscriptions, CompiledSubscriptionsIter,
     MemoryTooSmall,
 };
-pub use covers::covers;
+pub use covers::{covers, covers_keyed};
 #[cfg(feature = "alloc")]
 pub(crate) use envelope::elements;
 pub use envelope::{ClientMessage, Message, parse};
 pub use explain::{Explanation, Location, explain};
 pub use filter::{Accepts, Constraint, Constraints, Entries, Keyed, Scalars, ScalarsIter, Values};
+#[cfg(feature = "alloc")]
+pub use grant::OwnedGrants;
 pub use grant::{Grant, Grants, GrantsIter};
 pub use heard::{Delivered, Heard, hear};
 pub use json::MAX_DEPTH;
@@ -105,6 +108,7 @@ pub use reply::{BufferTooSmall, MAX_REPLY_LEN, Reply};
 pub use scalar::{Canonical, Scalar};
 pub use subscription::{Subscription, Subscriptions, SubscriptionsIter};
 pub use text::{Bytes, Chars, Text};
+pub use token_fault::TokenFault;
 
 #[cfg(test)]
 pub(crate) mod tests;
