@@ -8,7 +8,7 @@ use std::{
     env, fs,
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, Command, ExitCode},
     sync::{Arc, Mutex},
     thread,
@@ -86,15 +86,24 @@ fn main() -> ExitCode {
             "skipped compression with a browser: {why}; install it with: sh tests/clients/install.sh"
         ));
     }
-    let trial = Trial::test("the_daemon_and_a_browser", move || match missing {
-        None => {
+    let parts: [(&str, fn()); 2] = [
+        ("the_daemon_and_a_browser", || {
             a_browser(false);
             a_browser(true);
-            Ok(())
-        }
-        Some(why) => Err(Failed::from(why)),
-    });
-    trials.push(trial.with_ignored_flag(ignored));
+        }),
+        ("a_server_of_ours_and_a_browser", small_windows_in_a_browser),
+    ];
+    for (part, play) in parts {
+        let missing = missing.clone();
+        let trial = Trial::test(part, move || match missing {
+            None => {
+                play();
+                Ok(())
+            }
+            Some(why) => Err(Failed::from(why)),
+        });
+        trials.push(trial.with_ignored_flag(ignored));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
         skipped.iter().for_each(|line| eprintln!("{line}"));
@@ -203,8 +212,7 @@ fn the_daemon(run: Run) {
 /// refers to its earlier messages where it may.
 fn a_browser(takeover: bool) {
     let subscription = r#"{"sender":"client","subscriptions":[{"package":"p","page":"q"}]}"#;
-    let file = env::temp_dir().join(format!("campanile-{}-compression", process::id()));
-    fs::write(&file, subscription).expect("there is room");
+    let file = written("daemon", subscription);
     let takes = if takeover { "on" } else { "off" };
     let arguments = [
         "--compression",
@@ -214,22 +222,9 @@ fn a_browser(takeover: bool) {
     ];
     let daemon = Daemon::with(&arguments);
     let tap = Tap::before(daemon.address());
-    let mut command = Command::new(tools::node_with("playwright-core").expect("it was found"));
-    command.env("NODE_PATH", tools::node_modules());
-    command.arg(tools::clients().join("browser.cjs"));
-    command.arg(tools::chromium().expect("it was found"));
-    command.args([&tap.url(), file.to_str().expect("it is text")]);
-    let mut browser = Program::start(&mut command);
+    let mut browser = browse(&tap.url(), &file);
     assert_eq!(browser.next_line(), "ready");
-    let news = |rows: u32| {
-        let row = |i: u32| format!(r#"{{"id":{},"name":"café {i}"}}"#, i * 7919 % 1000);
-        let rows: Vec<String> = (0..rows).map(row).collect();
-        let rows = rows.join(",");
-        format!(
-            r#"{{"sender":"server","notification":{{"package":"p","page":"q","data":[{rows}]}}}}"#
-        )
-    };
-    let all = [news(1), news(100), news(1500), news(2), news(101)];
+    let all = [1, 100, 1500, 2, 101].map(news);
     for news in &all {
         daemon.publish(news);
         let line = browser.next_line();
@@ -267,6 +262,90 @@ fn a_browser(takeover: bool) {
     for (frame, len) in long.filter(|(frame, _)| frame.compressed) {
         assert!(frame.len * 3 < len, "{} bytes of {len}", frame.len);
     }
+}
+
+/// Chromium keeps its distances within a small window where that is agreed on, or our inflater, which
+/// has no more memory than that, would not understand it; and it understands ours.
+fn small_windows_in_a_browser() {
+    let pages: Vec<String> = (0..120_u32)
+        .map(|i| format!(r#"{{"package":"p","page":"page {}"}}"#, i * 7919 % 1000))
+        .collect();
+    let subscription = format!(
+        r#"{{"sender":"client","subscriptions":[{}]}}"#,
+        pages.join(",")
+    );
+    let file = written("windows", &subscription);
+    for (takeover, window) in MODES {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let tap = Tap::before(listener.local_addr().expect("it is bound"));
+        let mut browser = browse(&tap.url(), &file);
+        let (socket, _) = listener.accept().expect("the browser comes");
+        let ours = settings(takeover, window);
+        let stream = Stream::accept_deflating(patient(socket), &LIMITS, &ours);
+        let mut stream = stream.expect("it is a WebSocket's");
+        check(stream.deflate(), takeover, window);
+        assert_eq!(next_message(&mut stream).1, subscription.as_bytes());
+        assert_eq!(next_message(&mut stream).1, br#"{"type":"ping"}"#);
+        let pong = br#"{"type":"pong"}"#;
+        say(&mut stream, pong);
+        assert_eq!(browser.next_line(), "ready");
+        let all = [1, 100, 1500, 1, 100].map(news);
+        for news in &all {
+            say(&mut stream, news.as_bytes());
+            let line = browser.next_line();
+            assert_eq!(line, format!("message {}", hex(news.as_bytes())));
+        }
+        browser.finish();
+
+        let bits = if window == 15 {
+            String::new()
+        } else {
+            format!("; server_max_window_bits={window}; client_max_window_bits={window}")
+        };
+        let (answered, heard) = tap.recorded(1);
+        for parameter in bits.split("; ").filter(|parameter| !parameter.is_empty()) {
+            assert!(answered.contains(parameter), "{parameter} in {answered}");
+        }
+        let [_, heard @ ..] = &heard[..] else {
+            panic!("the pong went first");
+        };
+        assert!(heard.iter().all(|frame| frame.compressed), "{heard:?}");
+        assert_eq!(heard.len(), all.len());
+        let is_less = heard[3].len < heard[0].len;
+        assert_eq!(is_less, takeover, "where it was said before: {heard:?}");
+        let (_, said) = tap.recorded(0);
+        let first = said.first().expect("the subscription was sent");
+        assert!(
+            first.compressed && first.len * 2 < subscription.len(),
+            "{said:?}"
+        );
+    }
+    let _ = fs::remove_file(&file);
+}
+
+/// A file that a browser's subscription is read from.
+fn written(name: &str, subscription: &str) -> PathBuf {
+    let file = env::temp_dir().join(format!("campanile-{}-compression-{name}", process::id()));
+    fs::write(&file, subscription).expect("there is room");
+    file
+}
+
+/// Chromium, with a page that subscribes and shows what it hears.
+fn browse(url: &str, subscription: &Path) -> Program {
+    let mut command = Command::new(tools::node_with("playwright-core").expect("it was found"));
+    command.env("NODE_PATH", tools::node_modules());
+    command.arg(tools::clients().join("browser.cjs"));
+    command.arg(tools::chromium().expect("it was found"));
+    command.args([url, subscription.to_str().expect("it is text")]);
+    Program::start(&mut command)
+}
+
+/// A notification of so many rows.
+fn news(rows: u32) -> String {
+    let row = |i: u32| format!(r#"{{"id":{},"name":"café {i}"}}"#, i * 7919 % 1000);
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    let rows = rows.join(",");
+    format!(r#"{{"sender":"server","notification":{{"package":"p","page":"q","data":[{rows}]}}}}"#)
 }
 
 /// A proxy that records what goes through it, for one connection.
@@ -411,6 +490,11 @@ fn echo<R: Role>(stream: &mut Stream<TcpStream, R>) -> usize {
         }
     }
     count
+}
+
+fn say<R: Role>(stream: &mut Stream<TcpStream, R>, text: &[u8]) {
+    stream.send(Kind::Text, text).expect("it is open");
+    stream.flush().expect("the transport holds");
 }
 
 fn next_message<R: Role>(stream: &mut Stream<TcpStream, R>) -> (Kind, Vec<u8>) {

@@ -20,6 +20,7 @@ mod inflate;
 mod matching;
 mod model;
 mod number;
+mod proxy;
 mod receive_split;
 mod script;
 mod two_peers;
@@ -37,6 +38,7 @@ pub use hub::hub;
 pub use index::index;
 pub use inflate::inflate;
 pub use matching::matching;
+pub use proxy::proxy;
 pub use receive_split::receive_split;
 pub use two_peers::two_peers;
 pub use utf8::utf8;
@@ -47,7 +49,7 @@ use std::{env, fs, process::ExitCode};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also that of its program and its corpus folder.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("covers", covers),
     ("deflate", deflate),
     ("deflating_peers", deflating_peers),
@@ -59,6 +61,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("index", index),
     ("inflate", inflate),
     ("matching", matching),
+    ("proxy", proxy),
     ("receive_split", receive_split),
     ("two_peers", two_peers),
     ("utf8", utf8),

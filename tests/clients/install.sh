@@ -27,6 +27,11 @@ install_system_packages() {
         packages="$packages php-curl"
     fi
     need curl curl
+    need haproxy haproxy
+    need nginx nginx
+    if [ ! -f /usr/lib/nginx/modules/ngx_stream_module.so ]; then
+        packages="$packages libnginx-mod-stream"
+    fi
     need prometheus prometheus
     need ip iproute2
     need node nodejs

@@ -17,6 +17,8 @@ mod limits;
 mod logging;
 mod many;
 mod metrics;
+mod origins;
+mod proxies;
 mod publishing;
 mod runtimes;
 mod v1;

@@ -14,7 +14,10 @@ import sys
 
 EXCEPTIONS = {
     **dict.fromkeys(
-        ("<Addresses as Debug>", "<Decoded as Debug>", "<Header as Debug>", "<Network as Debug>", "<Network as Display>"),
+        (
+            *("<Addresses as Debug>", "<Header as Debug>", "<Parsed as Debug>", "<Network as Debug>", "<Network as Display>"),
+            *("<Origin as Debug>", "<OriginPattern as Debug>"),
+        ),
         "writes addresses as the standard library does, into a buffer that it asserts is long enough",
     ),
     "<Config as Debug>": "holds times, whose `Debug` asserts much; no peer has a say in them",

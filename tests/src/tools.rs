@@ -50,6 +50,37 @@ pub fn program(name: &str) -> Found {
         .ok_or_else(|| format!("{name} is not in PATH"))
 }
 
+/// A program in `PATH`, or where systems keep those of administrators.
+///
+/// # Errors
+/// When it is not there.
+pub fn server(name: &str) -> Found {
+    let elsewhere = Path::new("/usr/sbin").join(name);
+    program(name).or_else(|missing| elsewhere.is_file().then_some(elsewhere).ok_or(missing))
+}
+
+/// nginx.
+///
+/// # Errors
+/// When it is missing.
+pub fn nginx() -> Found {
+    server("nginx")
+}
+
+/// The module of nginx for TCP, as Debian has it, given that nginx is there.
+///
+/// # Errors
+/// When either is missing.
+pub fn nginx_stream() -> Found {
+    nginx()?;
+    let module = PathBuf::from("/usr/lib/nginx/modules/ngx_stream_module.so");
+    if module.is_file() {
+        Ok(module)
+    } else {
+        Err(format!("{} is not there", module.display()))
+    }
+}
+
 /// PHP, given that it has this extension.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Instant,
     conn::OpeningError,
-    proxy::{self, Addresses, Decoded},
+    proxy::{self, Addresses, Parsed},
 };
 
 impl<W: FnMut(&Fact<'_>)> Hub<W> {
@@ -36,18 +36,18 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let room = proxy::MAX_HEADER.saturating_sub(before);
         begun.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         let parsed = proxy::Header::parse(begun);
-        if parsed == Ok(Decoded::NeedMore) {
+        if parsed == Ok(Parsed::NeedMore) {
             return bytes.len();
         }
         door.preamble = None;
         match parsed {
-            Ok(Decoded::Done { header, consumed }) => {
+            Ok(Parsed::Done { header, consumed }) => {
                 if let Some(Addresses { source, .. }) = header.addresses {
                     self.name(index, source);
                 }
                 consumed.saturating_sub(before)
             }
-            Ok(Decoded::NeedMore) => bytes.len(),
+            Ok(Parsed::NeedMore) => bytes.len(),
             Err(why) => {
                 door.opening.fail(OpeningError::Proxy(why));
                 self.in_turn(index, Answer::Eof, now);

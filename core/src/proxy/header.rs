@@ -45,7 +45,7 @@ pub struct Addresses {
 
 /// What is known of bytes that should begin with a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoded {
+pub enum Parsed {
     /// It is whole.
     Done {
         /// What it says.
@@ -91,7 +91,7 @@ impl Header {
     ///
     /// # Errors
     /// Why they do not, as soon as that is certain.
-    pub fn parse(bytes: &[u8]) -> Result<Decoded, InvalidHeader> {
+    pub fn parse(bytes: &[u8]) -> Result<Parsed, InvalidHeader> {
         if begins(bytes, LINE) {
             line(bytes)
         } else if begins(bytes, SIGNATURE) {
@@ -108,11 +108,11 @@ fn begins(bytes: &[u8], beginning: &[u8]) -> bool {
 }
 
 /// Version 1, section 2.1.
-fn line(bytes: &[u8]) -> Result<Decoded, InvalidHeader> {
+fn line(bytes: &[u8]) -> Result<Parsed, InvalidHeader> {
     let most = bytes.get(..MAX_LINE).unwrap_or(bytes);
     let Some(end) = most.iter().position(|byte| *byte == b'\n') else {
         return if most.len() < MAX_LINE {
-            Ok(Decoded::NeedMore)
+            Ok(Parsed::NeedMore)
         } else {
             Err(InvalidHeader::TooLong)
         };
@@ -120,7 +120,7 @@ fn line(bytes: &[u8]) -> Result<Decoded, InvalidHeader> {
     let text = most.get(LINE.len()..end);
     let text = text.and_then(|text| text.strip_suffix(b"\r"));
     let header = text.and_then(says).ok_or(InvalidHeader::Malformed)?;
-    Ok(Decoded::Done {
+    Ok(Parsed::Done {
         header,
         consumed: end.saturating_add(1),
     })
@@ -146,24 +146,24 @@ fn says(text: &[u8]) -> Option<Header> {
 }
 
 /// Version 2, section 2.2.
-fn binary(bytes: &[u8]) -> Result<Decoded, InvalidHeader> {
+fn binary(bytes: &[u8]) -> Result<Parsed, InvalidHeader> {
     let behind = bytes.get(SIGNATURE.len()..).unwrap_or_default();
     // The version's and the command's halves of a byte.
     let is_local = match behind.first() {
         Some(0x20) => true,
         Some(0x21) => false,
         Some(_) => return Err(InvalidHeader::Malformed),
-        None => return Ok(Decoded::NeedMore),
+        None => return Ok(Parsed::NeedMore),
     };
     // The halves of the family and of the kind of socket. A datagram is no connection.
     let family = match behind.get(1) {
         Some(family @ (0x00 | 0x11 | 0x21 | 0x31)) => *family,
         Some(family) if is_local => *family,
         Some(_) => return Err(InvalidHeader::Malformed),
-        None => return Ok(Decoded::NeedMore),
+        None => return Ok(Parsed::NeedMore),
     };
     let Some([high, low]) = behind.get(2..4) else {
-        return Ok(Decoded::NeedMore);
+        return Ok(Parsed::NeedMore);
     };
     let len = usize::from(u16::from_be_bytes([*high, *low]));
     if len > MAX_REST {
@@ -181,7 +181,7 @@ fn binary(bytes: &[u8]) -> Result<Decoded, InvalidHeader> {
     }
     let consumed = FIXED.saturating_add(len);
     let Some(rest) = bytes.get(FIXED..consumed) else {
-        return Ok(Decoded::NeedMore);
+        return Ok(Parsed::NeedMore);
     };
     let addresses = match family {
         _ if is_local => None,
@@ -190,7 +190,7 @@ fn binary(bytes: &[u8]) -> Result<Decoded, InvalidHeader> {
         _ => None,
     };
     let header = Header { addresses };
-    Ok(Decoded::Done { header, consumed })
+    Ok(Parsed::Done { header, consumed })
 }
 
 fn four(rest: &[u8]) -> Option<Addresses> {

@@ -5,10 +5,10 @@
 //! its address and the [`Network`]s that are trusted, and reads nothing of what others say.
 //!
 //! ```
-//! use campanile_core::proxy::{Addresses, Decoded, Header};
+//! use campanile_core::proxy::{Addresses, Parsed, Header};
 //!
 //! let received = b"PROXY TCP4 192.0.2.7 198.51.100.1 40000 443\r\nGET / HTTP/1.1\r\n";
-//! let Ok(Decoded::Done { header, consumed }) = Header::parse(received) else {
+//! let Ok(Parsed::Done { header, consumed }) = Header::parse(received) else {
 //!     panic!("it is whole");
 //! };
 //! let Some(Addresses { source, .. }) = header.addresses else {
@@ -25,5 +25,5 @@ mod network;
 mod tests;
 
 pub use forwarded::{BadForwarding, Field, client};
-pub use header::{Addresses, Decoded, Header, InvalidHeader, MAX_HEADER};
+pub use header::{Addresses, Header, InvalidHeader, MAX_HEADER, Parsed};
 pub use network::{BadNetwork, Network};

@@ -17,13 +17,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::address;
 
-fn parse(bytes: &[u8]) -> Result<Decoded, InvalidHeader> {
+fn parse(bytes: &[u8]) -> Result<Parsed, InvalidHeader> {
     Header::parse(bytes)
 }
 
 fn done(bytes: &[u8]) -> (Option<(String, String)>, usize) {
     match parse(bytes) {
-        Ok(Decoded::Done { header, consumed }) => {
+        Ok(Parsed::Done { header, consumed }) => {
             let ends = header.addresses;
             let ends =
                 ends.map(|ends| (format!("{}", ends.source), format!("{}", ends.destination)));
@@ -215,10 +215,10 @@ proptest! {
     #[test]
     fn version_1_is_read_as_the_standard_library_would(bytes in almost_a_line()) {
         let read = match parse(&bytes) {
-            Ok(Decoded::Done { header, .. }) => {
+            Ok(Parsed::Done { header, .. }) => {
                 Some(header.addresses.map(|ends| (ends.source, ends.destination)))
             }
-            Ok(Decoded::NeedMore) | Err(_) => None,
+            Ok(Parsed::NeedMore) | Err(_) => None,
         };
         prop_assert_eq!(read, naive_line(&bytes));
     }
@@ -232,13 +232,13 @@ proptest! {
         let verdict = parse(&whole);
         for cut in 0..whole.len() {
             let early = parse(&whole[..cut]);
-            prop_assert!(early == Ok(Decoded::NeedMore) || early == verdict, "{} {:?} {:?}", cut, early, verdict);
-            if let Ok(Decoded::Done { consumed, .. }) = early {
+            prop_assert!(early == Ok(Parsed::NeedMore) || early == verdict, "{} {:?} {:?}", cut, early, verdict);
+            if let Ok(Parsed::Done { consumed, .. }) = early {
                 prop_assert!(consumed <= cut);
             }
         }
         let full = [&whole[..], &[0; MAX_HEADER]].concat();
-        prop_assert_ne!(parse(&full), Ok(Decoded::NeedMore));
+        prop_assert_ne!(parse(&full), Ok(Parsed::NeedMore));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 
 #[cfg(target_has_atomic = "64")]
 mod counters;
+mod driver;
 #[cfg(target_has_atomic = "64")]
 mod meter;
 
 #[cfg(target_has_atomic = "64")]
 pub use counters::Counters;
+pub use driver::{Driver, Interest, Progress, Transport};
 #[cfg(target_has_atomic = "64")]
 pub use meter::{Latencies, Meter, Readings};
 

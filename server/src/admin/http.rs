@@ -208,8 +208,8 @@ fn judge<'a>(
             .filter(move |field| field.name.eq_ignore_ascii_case(name));
         named.map(|field| str::from_utf8(field.value).unwrap_or_default())
     };
-    let mut hosts = values("host");
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+    let mut named = values("host");
+    let (Some(host), None) = (named.next(), named.next()) else {
         return Err(Response::text(400, "The request needs one Host.\n"));
     };
     if !is_ours(host, hosts) {

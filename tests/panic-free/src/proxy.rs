@@ -4,15 +4,13 @@ use core::net::{IpAddr, SocketAddr};
 
 use campanile_core::{
     handshake::{BadPattern, Origin, OriginPattern},
-    proxy::{
-        self, BadForwarding, BadNetwork, Decoded, Field, Header, InvalidHeader, Network,
-    },
+    proxy::{self, BadForwarding, BadNetwork, Field, Header, InvalidHeader, Network, Parsed},
 };
 
 use crate::{comparisons, formats};
 
 #[unsafe(no_mangle)]
-pub fn proxy_header(bytes: &[u8]) -> Result<Decoded, InvalidHeader> {
+pub fn proxy_header(bytes: &[u8]) -> Result<Parsed, InvalidHeader> {
     Header::parse(bytes)
 }
 
@@ -65,8 +63,6 @@ formats! { PROXY_FORMATS:
     <Field as Debug>;
     <InvalidHeader as Debug>;
     <InvalidHeader as Display>;
-    <Origin<'static> as Debug>;
-    <OriginPattern<'static> as Debug>;
 }
 
 comparisons! { PROXY_COMPARISONS:

@@ -4,7 +4,7 @@ mod frame;
 mod response;
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -60,6 +60,26 @@ impl Wire {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)
             .unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
+        Self::on(stream)
+    }
+
+    /// The same from an address of this machine's, such as another one of its loopback addresses.
+    #[track_caller]
+    #[must_use]
+    pub fn connect_from(local: Ipv4Addr, address: SocketAddr) -> Self {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let connected = socket(AddressFamily::INET, SocketType::STREAM, None).and_then(|socket| {
+            bind(&socket, &SocketAddr::from((local, 0)))?;
+            connect(&socket, &address)?;
+            Ok(socket)
+        });
+        match connected {
+            Ok(socket) => Self::on(TcpStream::from(socket)),
+            Err(error) => panic!("no connection from {local} to {address}: {error}"),
+        }
+    }
+
+    fn on(stream: TcpStream) -> Self {
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("a timeout above zero");
