@@ -12,6 +12,10 @@ use crate::{reload::Live, stop};
 /// How often the log says how many events it has left out, if any.
 const TELL_LEFT_OUT: Duration = Duration::from_secs(1);
 
+/// How often the lists of what is revoked are looked at: who is in one is closed within a second, of which
+/// the hubs take a quarter.
+const WATCH: Duration = Duration::from_millis(500);
+
 /// The signals that mean something to the server: those that [end](stop::signalled) it, and SIGHUP.
 pub(crate) struct Signals<E> {
     end: E,
@@ -42,8 +46,20 @@ pub(crate) async fn attend(
     let reloading = async {
         // Signals that have come together are one.
         let mut signals = [0; 64];
-        while reload.read(&mut signals).await.is_ok() {
-            live.reload(&reconfigure).await;
+        loop {
+            let signalled = async { Some(reload.read(&mut signals).await.is_ok()) };
+            let watching = async {
+                match live.watches() {
+                    true => drop(Timer::after(WATCH).await),
+                    false => future::pending().await,
+                }
+                None
+            };
+            match future::or(signalled, watching).await {
+                Some(true) => live.reload(&reconfigure).await,
+                None => live.reload_revoked(&reconfigure).await,
+                Some(false) => break,
+            }
         }
         future::pending().await
     };

@@ -2,6 +2,7 @@
 
 mod admin;
 mod attend;
+mod auth;
 mod bench;
 mod check;
 mod cli;
@@ -14,6 +15,7 @@ mod log;
 mod page;
 mod reload;
 mod stop;
+mod token;
 
 use std::{
     io::{self, Write as _},
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Some(Command::Completions { shell }) => print(&cli::completions(shell)),
         Some(Command::Subscribe(arguments)) => client::subscribe(&arguments),
         Some(Command::Publish(arguments)) => client::publish(&arguments),
+        Some(Command::Token { command }) => token::run(command),
     }
 }
 
@@ -100,7 +103,8 @@ const BACKLOG: i32 = 4096;
 fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), String> {
     let configuration = effective.configuration();
     let (address, runtime) = (configuration.listen, configuration.runtime);
-    let options = configuration.options();
+    let options = effective.options();
+    let publishers = publishers(&options);
     let listener = TcpListener::bind(address)
         .map_err(|error| refusal_to_listen(address, &error, "--listen"))?;
     // Where that is refused, what `bind` asked for stands.
@@ -109,8 +113,8 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
     descriptors::raise_limit();
     let signals = attend::signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let admin = Admin::bind(&effective, &log)?;
-    log.listening(local, options.publishers, &options.hub.policy.origins);
-    announce(local, &options);
+    log.listening(local, &publishers, &options.hub.policy.origins);
+    announce(local, &effective, &publishers);
     let counters = Arc::new(Counters::default());
     let observer = {
         let (counters, log) = (Arc::clone(&counters), Arc::clone(&log));
@@ -123,6 +127,7 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
         sources,
         effective,
         log: Arc::clone(&log),
+        tried: auth::Stamps::default(),
     };
     let show = |readings: admin::Show| {
         if let Some(admin) = admin {
@@ -148,16 +153,28 @@ fn serve(sources: Sources, effective: Effective, log: Arc<Log>) -> Result<(), St
 }
 
 /// Says where the server listens, and who may publish.
-fn announce(local: SocketAddr, options: &Options) {
+fn announce(local: SocketAddr, effective: &Effective, publishers: &str) {
+    let keys = match effective.keys().map_or(0, auth::Keys::len) {
+        0 => "no keys are configured".to_owned(),
+        1 => "1 key is configured".to_owned(),
+        count => format!("{count} keys are configured"),
+    };
     let mut out = io::stdout();
     // Nobody has to listen to this.
     let _ = writeln!(
         out,
-        "campanile {} listening on ws://{local} (publishing: {}, no keys are configured)",
+        "campanile {} listening on ws://{local} (publishing: {publishers}, {keys})",
         env!("CARGO_PKG_VERSION"),
-        options.publishers,
     );
     let _ = out.flush();
+}
+
+/// Who may publish, in words.
+fn publishers(options: &Options) -> String {
+    match options.hub.authority {
+        Some(_) => "with a token only".to_owned(),
+        None => options.publishers.to_string(),
+    }
 }
 
 /// Why there is no listening on `address`, which `flag` sets.

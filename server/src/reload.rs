@@ -5,6 +5,7 @@ use std::sync::Arc;
 use campanile_core::server::Options;
 
 use crate::{
+    auth::Stamps,
     config::{Applies, Effective, Sources},
     log::Log,
 };
@@ -16,6 +17,8 @@ pub(crate) struct Live {
     /// What is in force.
     pub(crate) effective: Effective,
     pub(crate) log: Arc<Log>,
+    /// Of the lists of what is revoked, when they were wrong.
+    pub(crate) tried: Stamps,
 }
 
 impl Live {
@@ -34,11 +37,43 @@ impl Live {
         }
     }
 
+    /// Whether there are files that may change without a signal.
+    pub(crate) fn watches(&self) -> bool {
+        let keys = self.effective.keys();
+        keys.is_some_and(|keys| keys.may_change())
+    }
+
+    /// Reads the lists of what is revoked again if they have changed, and puts that in force by
+    /// `reconfigure`. If anything is wrong, nothing changes.
+    pub(crate) async fn reload_revoked(&mut self, reconfigure: &impl Fn(Options)) {
+        let Some(keys) = self.effective.keys().cloned() else {
+            return;
+        };
+        let tried = self.tried.clone();
+        let read = smol::unblock(move || {
+            let stamps = keys.stamps_now();
+            let is_news = stamps != *keys.stamps() && stamps != tried;
+            is_news.then(|| (stamps, keys.with_revoked()))
+        });
+        match read.await {
+            None => {}
+            Some((_, Ok(keys))) => {
+                self.effective.set_keys(keys);
+                reconfigure(self.effective.options());
+                self.log.revoked();
+            }
+            Some((stamps, Err(problem))) => {
+                self.tried = stamps;
+                self.log.not_reloaded(&problem);
+            }
+        }
+    }
+
     fn adopt(&mut self, wanted: Effective, reconfigure: &impl Fn(Options)) {
         let before = self.effective.configuration().log;
         let changes = self.effective.adopt(wanted);
         let now = self.effective.configuration();
-        reconfigure(now.options());
+        reconfigure(self.effective.options());
         // With the one of both levels that tells more, for who waits for what follows.
         let louder = before.level.max(now.log.level);
         self.log.reconfigure(&crate::log::Options {

@@ -21,6 +21,7 @@ mod origins;
 mod proxies;
 mod publishing;
 mod runtimes;
+mod tokens;
 mod v1;
 mod verbs;
 

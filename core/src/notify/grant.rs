@@ -1,7 +1,5 @@
 //! Grants: what a session may subscribe to or publish.
 
-#[cfg(feature = "alloc")]
-use alloc::boxed::Box;
 use core::iter::FusedIterator;
 
 use super::{
@@ -36,7 +34,7 @@ use super::{
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Grants<'a> {
-    list: Subscriptions<'a>,
+    pub(super) list: Subscriptions<'a>,
 }
 
 impl<'a> Grants<'a> {
@@ -104,55 +102,6 @@ impl Default for Grants<'_> {
         Self {
             list: Subscriptions::none(),
         }
-    }
-}
-
-/// [`Grants`] that outlive the token (feature `alloc`): its JSON array, checked.
-#[cfg(feature = "alloc")]
-#[derive(Clone, PartialEq, Eq)]
-pub struct OwnedGrants {
-    list: Box<[u8]>,
-    len: usize,
-}
-
-#[cfg(feature = "alloc")]
-impl OwnedGrants {
-    /// As [`Grants::parse`].
-    ///
-    /// # Errors
-    /// Those of [`Grants::parse`].
-    pub fn parse(text: &[u8], claim: &'static str, limits: &Limits) -> Result<Self, Refusal> {
-        let grants = Grants::parse(text, claim, limits)?;
-        Ok(Self {
-            list: grants.list.as_bytes().into(),
-            len: grants.len(),
-        })
-    }
-
-    /// The grants.
-    #[must_use]
-    pub fn get(&self) -> Grants<'_> {
-        Grants {
-            list: Subscriptions::trusted(&self.list, self.len),
-        }
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl Default for OwnedGrants {
-    /// None, as of a token without the claim.
-    fn default() -> Self {
-        Self {
-            list: (*b"[]").into(),
-            len: 0,
-        }
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl core::fmt::Debug for OwnedGrants {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.get().fmt(f)
     }
 }
 

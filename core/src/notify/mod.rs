@@ -64,6 +64,8 @@ mod limits;
 mod matches;
 mod notification;
 mod number;
+#[cfg(feature = "alloc")]
+mod owned_grants;
 mod position;
 #[cfg(feature = "fast")]
 mod quick;
@@ -91,8 +93,6 @@ pub(crate) use envelope::elements;
 pub use envelope::{ClientMessage, Message, parse};
 pub use explain::{Explanation, Location, explain};
 pub use filter::{Accepts, Constraint, Constraints, Entries, Keyed, Scalars, ScalarsIter, Values};
-#[cfg(feature = "alloc")]
-pub use grant::OwnedGrants;
 pub use grant::{Grant, Grants, GrantsIter};
 pub use heard::{Delivered, Heard, hear};
 pub use json::MAX_DEPTH;
@@ -100,6 +100,8 @@ pub use limits::Limits;
 pub use matches::matches;
 pub use notification::{Located, Notification};
 pub use number::{MAX_NUMBER_LEN, Number};
+#[cfg(feature = "alloc")]
+pub use owned_grants::OwnedGrants;
 pub use position::Position;
 pub use refusal::{ErrorCode, Refusal};
 #[cfg(feature = "alloc")]

@@ -49,6 +49,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     arguments: &'a BenchArguments,
+    /// The value of `Authorization`, if there is one.
+    authorization: Option<String>,
     target: Target,
     page: String,
     sources: u16,
@@ -94,8 +96,10 @@ impl<'a> Run<'a> {
             server.cpu()?;
             server.memory()?;
         }
+        let token = arguments.credentials.token()?;
         Ok(Self {
             arguments,
+            authorization: token.map(|token| format!("Bearer {token}")),
             sources: sources(arguments, &target)?,
             target,
             page,
@@ -134,12 +138,13 @@ impl<'a> Run<'a> {
         outcome
     }
 
-    const fn door(&self, source: Option<Ipv4Addr>, v1: bool, deflate: bool) -> Door<'_> {
+    fn door(&self, source: Option<Ipv4Addr>, v1: bool, deflate: bool) -> Door<'_> {
         Door {
             target: &self.target,
             source,
             v1,
             deflate,
+            authorization: self.authorization.as_deref(),
             longest: longest(self.arguments),
         }
     }

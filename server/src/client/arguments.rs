@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Credentials;
+
 /// What to hear from which server.
 #[derive(Args, Debug)]
 pub(crate) struct SubscribeArguments {
@@ -55,6 +57,9 @@ pub(crate) struct SubscribeArguments {
     /// End after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub(super) timeout: Option<u64>,
+
+    #[command(flatten)]
+    pub(super) credentials: Credentials,
 }
 
 /// What to publish to which server.
@@ -97,6 +102,9 @@ pub(crate) struct PublishArguments {
     /// How many attempts to connect may fail one after the other
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) attempts: NonZeroU32,
+
+    #[command(flatten)]
+    pub(super) credentials: Credentials,
 }
 
 pub(crate) const SUBSCRIBE_EXAMPLES: &str = "\

@@ -1,6 +1,7 @@
 //! `campanile subscribe` and `campanile publish`: a client on the command line.
 
 mod arguments;
+mod credentials;
 mod lines;
 mod publish;
 mod shown;
@@ -8,11 +9,13 @@ mod subscribe;
 
 use std::process::ExitCode;
 
-use campanile_smol::client::{BadUrl, Url};
+use campanile_smol::client::{BadUrl, Client, Options, Url};
 
 pub(crate) use arguments::{
     PUBLISH_EXAMPLES, PublishArguments, SUBSCRIBE_EXAMPLES, SubscribeArguments,
 };
+
+pub(crate) use credentials::{Credentials, TOKEN};
 
 use crate::{WRONG, complain};
 
@@ -51,6 +54,15 @@ fn end(result: Result<(), Failure>) -> ExitCode {
         }
         Err(Failure::Told) => ExitCode::FAILURE,
     }
+}
+
+/// A client of the server at `url`, which shows it the token, if there is one.
+fn client(url: &str, credentials: &Credentials, options: Options) -> Result<Client, Failure> {
+    let mut client = Client::with_options(self::url(url)?, options);
+    if let Some(token) = credentials.token().map_err(Failure::Arguments)? {
+        client.set_token(&token);
+    }
+    Ok(client)
 }
 
 fn url(text: &str) -> Result<Url, Failure> {

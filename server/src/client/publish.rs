@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &PublishArguments) -> Result<(), Failure> {
         max_waiting_bytes: usize::MAX,
         ..Options::new()
     };
-    let mut client = Client::with_options(super::url(&arguments.url)?, options);
+    let mut client = super::client(&arguments.url, &arguments.credentials, options)?;
     let source = Source::new(arguments)?;
     let stop = stop::signalled()
         .map_err(|error| Failure::Trouble(format!("cannot wait for signals: {error}")))?;

@@ -24,7 +24,7 @@ enum Happened {
 }
 
 pub(super) fn run(arguments: &SubscribeArguments) -> Result<(), Failure> {
-    let mut client = Client::with_options(super::url(&arguments.url)?, Options::new());
+    let mut client = super::client(&arguments.url, &arguments.credentials, Options::new())?;
     let subscriptions = subscriptions(arguments)?;
     client
         .subscribe(&subscriptions)

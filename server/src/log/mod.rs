@@ -17,7 +17,7 @@ use std::{
 use campanile_core::{
     conn::OpeningError,
     hub::{self, Origins, TurnedAway},
-    server::{Counters, Fact, Publishers},
+    server::{Counters, Fact},
 };
 use tracing::{debug, error, info, level_filters::LevelFilter, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -211,12 +211,12 @@ impl Log {
     }
 
     /// The server is ready.
-    pub(crate) fn listening(&self, address: SocketAddr, publishers: Publishers, origins: &Origins) {
+    pub(crate) fn listening(&self, address: SocketAddr, publishers: &str, origins: &Origins) {
         if self.admits(Kind::Listening) {
             info!(
                 %address,
                 version = env!("CARGO_PKG_VERSION"),
-                publishers = publishers.to_string(),
+                publishers,
                 origins = in_words(origins),
                 "listening"
             );
@@ -258,6 +258,13 @@ impl Log {
     pub(crate) fn reloaded(&self, file: &str, changed: usize, restart: usize) {
         if self.admits(Kind::Reloaded) {
             info!(file, changed, restart, "configuration reloaded");
+        }
+    }
+
+    /// What is revoked was read again.
+    pub(crate) fn revoked(&self) {
+        if self.admits(Kind::Revoked) {
+            info!("revocations reloaded");
         }
     }
 
