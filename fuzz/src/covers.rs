@@ -2,7 +2,7 @@
 
 use campanile_core::notify::{
     ClientMessage, Grant, Grants, Limits, Message, Notification, Subscription,
-    covers as core_covers, matches,
+    covers as core_covers, covers_keyed, matches,
 };
 use serde_json::{Value, json};
 
@@ -57,7 +57,12 @@ fn compare(grants: &[u8], wishes: &[u8], publishing: &[u8]) {
     for (grant, right) in grants.iter().zip(&rights) {
         assert_eq!(grant.admits(&notification), model::admits(right, &news));
         for (subscription, wish) in set.iter().zip(&wishes) {
-            if judge((&grant, right), (&subscription, wish))
+            let judged = |covers, with_bare| {
+                judge((&grant, right), (&subscription, wish), covers, with_bare)
+            };
+            let is_covered = judged(core_covers, true);
+            let is_bare = matches!(news.values, Values::Unkeyed(_));
+            if (is_covered || (judged(covers_keyed, false) && !is_bare))
                 && matches(&subscription, &notification)
             {
                 assert!(
@@ -80,14 +85,17 @@ fn client(text: &[u8]) -> Option<(ClientMessage<'_>, Vec<Target>)> {
     }
 }
 
-/// Whether the core says that the grant covers the subscription. If so, the model finds no
-/// counter-example; if not, it finds one, and the core agrees that it is.
+/// Whether the core says that the grant covers the subscription, for notifications with bare values too
+/// or without those. If so, the model finds no counter-example; if not, it finds one, and the core agrees
+/// that it is.
 fn judge(
     (grant, right): (&Grant<'_>, &Target),
     (subscription, wish): (&Subscription<'_>, &Target),
+    covers: fn(&Grant<'_>, &Subscription<'_>) -> bool,
+    with_bare: bool,
 ) -> bool {
-    let is_covered = core_covers(grant, subscription);
-    match counter_example(right, wish) {
+    let is_covered = covers(grant, subscription);
+    match counter_example(right, wish, with_bare) {
         None => assert!(is_covered, "{right:?} covers {wish:?}"),
         Some(found) => {
             let text = text(&found);
@@ -112,8 +120,8 @@ fn judge(
 }
 
 /// A notification that meets the subscription and not the grant. There is none if this finds none:
-/// see `covers` of the core for why these few are enough.
-fn counter_example(grant: &Target, subscription: &Target) -> Option<Target> {
+/// see `covers` and `covers_keyed` of the core for why these few are enough.
+fn counter_example(grant: &Target, subscription: &Target, with_bare: bool) -> Option<Target> {
     let (fresh_key, fresh) = fresh(grant, subscription);
     let mut candidates = vec![Values::None];
     let wanted: Vec<&[Scalar]> = match &subscription.values {
@@ -146,6 +154,7 @@ fn counter_example(grant: &Target, subscription: &Target) -> Option<Target> {
         });
         candidates.extend(worst.collect::<Option<Vec<_>>>().map(Values::Keyed));
     }
+    candidates.retain(|values| with_bare || !matches!(values, Values::Unkeyed(_)));
     let mut notifications = candidates.into_iter().map(|values| Target {
         values,
         ..subscription.clone()

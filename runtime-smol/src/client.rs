@@ -116,6 +116,13 @@ impl Client {
         self.machine.add_header(name, value);
     }
 
+    /// Shows the server this token (the protocol, section 7) in the opening handshakes to come, in the
+    /// place of an earlier one. A session that is open keeps the token that it has, and is closed when that
+    /// expires; the client ends then, unless the server is asked again before.
+    pub fn set_token(&mut self, token: &str) {
+        self.machine.set_token(token);
+    }
+
     /// Asks for these subscriptions in the place of all earlier ones, also after each reconnect:
     /// a JSON array of them, one alone, or a client's whole message (the protocol, section 2).
     ///

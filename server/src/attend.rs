@@ -16,6 +16,10 @@ use crate::{
 /// How often the log says how many events it has left out, if any.
 const TELL_LEFT_OUT: Duration = Duration::from_secs(1);
 
+/// How often the lists of what is revoked are looked at: who is in one is closed within a second, of which
+/// the hubs take a quarter.
+const WATCH: Duration = Duration::from_millis(500);
+
 /// The signals that mean something to the server: those that [end](stop::signalled) it, and SIGHUP.
 pub(crate) struct Signals<E> {
     end: E,
@@ -39,7 +43,7 @@ pub(crate) fn signals() -> io::Result<Signals<impl Future<Output = ()>>> {
 /// server is to end.
 pub(crate) async fn attend(
     signals: Signals<impl Future<Output = ()>>,
-    live: Live,
+    mut live: Live,
     manager: Manager,
     turn: impl AsyncFn(),
     reconfigure: impl Fn(Options),
@@ -49,12 +53,26 @@ pub(crate) async fn attend(
     let reloading = async {
         // Signals that have come together are one.
         let mut signals = [0; 64];
-        while reload.read(&mut signals).await.is_ok() {
-            manager.reloading().await;
-            if live.reload(&reconfigure).await {
-                manager.ready().await;
-            } else {
-                manager.ready_as_before().await;
+        loop {
+            let signalled = async { Some(reload.read(&mut signals).await.is_ok()) };
+            let watching = async {
+                match live.watches() {
+                    true => drop(Timer::after(WATCH).await),
+                    false => future::pending().await,
+                }
+                None
+            };
+            match future::or(signalled, watching).await {
+                Some(true) => {
+                    manager.reloading().await;
+                    if live.reload(&reconfigure).await {
+                        manager.ready().await;
+                    } else {
+                        manager.ready_as_before().await;
+                    }
+                }
+                None => live.reload_revoked(&reconfigure).await,
+                Some(false) => break,
             }
         }
         future::pending().await

@@ -66,6 +66,13 @@ pub(crate) enum Command {
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(crate::health::HealthArguments),
 
+    /// Make tokens for tests, and explain given ones
+    #[command(after_help = crate::token::EXAMPLES)]
+    Token {
+        #[command(subcommand)]
+        command: crate::token::TokenCommand,
+    },
+
     /// Print a script that completes this program's commands and options in a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -140,14 +147,15 @@ Examples:
   campanile explain --help              find out why a client hears something or does not
   campanile subscribe --help            hear notifications in a terminal
   campanile publish --help              publish some
+  campanile token --help                make tokens, and find out why one is refused
   campanile bench --help                measure a server under load
 
 Each option can also be an environment variable or a setting of the configuration file, in this order
 of precedence: `campanile check --defaults` lists them, and `campanile check` says which one counts.
 SIZE is such as 64KiB, DURATION such as 500ms, 10s or 2m.
 
-Publishing is accepted from loopback addresses only. Behind a proxy on this machine
-every client has one, so keep such a proxy from forwarding to it.
+With --auth-keys everybody needs a token. Without, publishing is accepted from loopback addresses
+only. Behind a proxy on this machine every client has one, so keep such a proxy from forwarding to it.
 
 A status page is on http://127.0.0.1:8001/, and metrics are on http://127.0.0.1:8001/metrics, for this
 machine only; --admin-listen says otherwise.

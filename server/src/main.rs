@@ -2,6 +2,7 @@
 
 mod admin;
 mod attend;
+mod auth;
 mod bench;
 mod check;
 mod cli;
@@ -17,6 +18,7 @@ mod reload;
 mod service;
 mod stop;
 mod tls;
+mod token;
 
 use std::{
     io::{self, Write as _},
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         },
         Some(Command::Subscribe(arguments)) => client::subscribe(&arguments),
         Some(Command::Publish(arguments)) => client::publish(&arguments),
+        Some(Command::Token { command }) => token::run(command),
     }
 }
 
@@ -119,7 +122,8 @@ fn serve(
 ) -> Result<(), String> {
     let configuration = effective.configuration();
     let runtime = configuration.runtime;
-    let options = configuration.options();
+    let options = effective.options();
+    let publishers = publishers(&options);
     let tls = tls::load(&configuration)?;
     let (listener, local) = match sockets.clients {
         Some(passed) => {
@@ -136,11 +140,11 @@ fn serve(
     let signals = attend::signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let admin = Admin::bind(&effective, sockets.admin, &log)?;
     let origins = &options.hub.policy.origins;
-    log.listening(local, false, options.publishers, origins);
-    announce("ws", local, &options);
+    log.listening(local, false, &publishers, origins);
+    announce("ws", local, &effective, &publishers);
     if let Some((_, local)) = &secured {
-        log.listening(*local, true, options.publishers, origins);
-        announce("wss", *local, &options);
+        log.listening(*local, true, &publishers, origins);
+        announce("wss", *local, &effective, &publishers);
     }
     let counters = Arc::new(Counters::default());
     let observer = {
@@ -162,6 +166,7 @@ fn serve(
         effective,
         log: Arc::clone(&log),
         tls: tls.clone(),
+        tried: auth::Stamps::default(),
     };
     let show = |hubs: Arc<dyn Hubs>| {
         if let Some(admin) = admin {
@@ -211,16 +216,28 @@ fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), 
 }
 
 /// Says where the server listens, and who may publish.
-fn announce(scheme: &str, local: SocketAddr, options: &Options) {
+fn announce(scheme: &str, local: SocketAddr, effective: &Effective, publishers: &str) {
+    let keys = match effective.keys().map_or(0, auth::Keys::len) {
+        0 => "no keys are configured".to_owned(),
+        1 => "1 key is configured".to_owned(),
+        count => format!("{count} keys are configured"),
+    };
     let mut out = io::stdout();
     // Nobody has to listen to this.
     let _ = writeln!(
         out,
-        "campanile {} listening on {scheme}://{local} (publishing: {}, no keys are configured)",
+        "campanile {} listening on {scheme}://{local} (publishing: {publishers}, {keys})",
         env!("CARGO_PKG_VERSION"),
-        options.publishers,
     );
     let _ = out.flush();
+}
+
+/// Who may publish, in words.
+fn publishers(options: &Options) -> String {
+    match options.hub.authority {
+        Some(_) => "with a token only".to_owned(),
+        None => options.publishers.to_string(),
+    }
 }
 
 /// Why there is no listening on `address`, which `flag` sets.

@@ -7,6 +7,7 @@ use campanile_core::server::Options;
 use campanile_tls::Server;
 
 use crate::{
+    auth::Stamps,
     config::{Applies, Effective, Sources},
     log::Log,
     tls,
@@ -21,6 +22,8 @@ pub(crate) struct Live {
     pub(crate) log: Arc<Log>,
     /// The certificates, where there is TLS.
     pub(crate) tls: Option<Arc<Server>>,
+    /// Of the lists of what is revoked, when they were wrong.
+    pub(crate) tried: Stamps,
 }
 
 impl Live {
@@ -63,13 +66,56 @@ impl Live {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there are files that may change without a signal.
+    pub(crate) fn watches(&self) -> bool {
+        self.effective()
+            .keys()
+            .is_some_and(|keys| keys.may_change())
+    }
+
+    /// Reads the lists of what is revoked again if they have changed, and puts that in force by
+    /// `reconfigure`. If anything is wrong, nothing changes.
+    pub(crate) async fn reload_revoked(&mut self, reconfigure: &impl Fn(Options)) {
+        let Some(keys) = self.effective().keys().cloned() else {
+            return;
+        };
+        let tried = self.tried.clone();
+        let read = smol::unblock(move || {
+            let stamps = keys.stamps_now();
+            let is_news = stamps != *keys.stamps() && stamps != tried;
+            is_news.then(|| (stamps, keys.with_revoked()))
+        });
+        match read.await {
+            None => {}
+            Some((_, Ok(keys))) => {
+                let options = {
+                    let mut effective = self.effective();
+                    effective.set_keys(keys);
+                    effective.options()
+                };
+                reconfigure(options);
+                self.log.revoked();
+            }
+            Some((stamps, Err(problem))) => {
+                self.tried = stamps;
+                self.log.not_reloaded(&problem);
+            }
+        }
+    }
+
     fn adopt(&self, wanted: Effective, reconfigure: &impl Fn(Options)) {
-        let (before, changes, now) = {
+        let (before, changes, now, options) = {
             let mut effective = self.effective();
             let before = effective.configuration().log;
-            (before, effective.adopt(wanted), effective.configuration())
+            let changes = effective.adopt(wanted);
+            (
+                before,
+                changes,
+                effective.configuration(),
+                effective.options(),
+            )
         };
-        reconfigure(now.options());
+        reconfigure(options);
         // With the one of both levels that tells more, for who waits for what follows.
         let louder = before.level.max(now.log.level);
         self.log.reconfigure(&crate::log::Options {

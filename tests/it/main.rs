@@ -25,6 +25,7 @@ mod runtimes;
 mod service_manager;
 mod status_page;
 mod tls;
+mod tokens;
 mod v1;
 mod verbs;
 

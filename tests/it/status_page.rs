@@ -1,6 +1,6 @@
 //! The status page, and what it asks of the daemon.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, env, fs, net::SocketAddr, process};
 
 use campanile_tests::{Daemon, PATIENCE, Wire};
 use serde_json::Value;
@@ -218,6 +218,17 @@ fn a_test_notification_is_heard_by_subscribers_as_it_was_written() {
         daemon.wait_for_logs("test notification", 2);
         daemon.wait_for_log("notification connection=0 package=\"p\"");
     }
+}
+
+#[test]
+fn with_keys_nobody_publishes_without_a_token_on_the_page_either() {
+    let key = env::temp_dir().join(format!("campanile-status-page-{}", process::id()));
+    fs::write(&key, "0123456789abcdef0123456789abcdef").expect("a temporary file");
+    let keys = ["--auth-keys", key.to_str().expect("text")];
+    let (_daemon, admin) = Daemon::with_admin(&keys);
+    let answer = post_with(admin, "/api/publish", "", r#"{"package":"p","page":"q"}"#);
+    assert!(body(&answer, 403).contains("needs a token"), "{answer}");
+    let _ = fs::remove_file(&key);
 }
 
 #[test]

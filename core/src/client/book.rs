@@ -300,7 +300,9 @@ impl Book {
                 let error = ServerError::new(code, message, path);
                 return self.refused(error, text);
             }
-            Some(Heard::Pong) | None => self.tell(Event::Other(text.into())),
+            Some(Heard::Pong | Heard::Authorized { .. }) | None => {
+                self.tell(Event::Other(text.into()));
+            }
         }
         None
     }

@@ -2,6 +2,7 @@
 
 use alloc::{
     borrow::ToOwned as _,
+    format,
     string::{String, ToString as _},
     vec::Vec,
 };
@@ -130,6 +131,16 @@ impl<M: MaskSource> Machine<M> {
     /// `Authorization`.
     pub fn add_header(&mut self, name: &str, value: &str) {
         self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Shows the server this token (the protocol, section 7) from the next opening handshake on, in the
+    /// place of an earlier one: as `Authorization: Bearer`. A token that is no header value fails the
+    /// handshake.
+    pub fn set_token(&mut self, token: &str) {
+        const NAME: &str = "Authorization";
+        self.headers
+            .retain(|(name, _)| !name.eq_ignore_ascii_case(NAME));
+        self.add_header(NAME, &format!("Bearer {token}"));
     }
 
     /// Where the transport is to be connected to.

@@ -76,11 +76,18 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             // Most receivers have the form of the one before.
             let (mut form, mut place) = forms.begin(at, publication);
             let mut count: u64 = 0;
+            let asks_grants = self.guests.have_a_say(&notification);
             for &index in self.index.recipients(&notification) {
                 let Some(receiver) = self.receivers.get_mut(index as usize) else {
                     continue;
                 };
                 if !receiver.hears {
+                    continue;
+                }
+                if asks_grants
+                    && receiver.is_narrowed
+                    && !self.guests.may_hear(index, &notification)
+                {
                     continue;
                 }
                 if receiver.form != form {

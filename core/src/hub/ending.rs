@@ -6,6 +6,12 @@ use crate::{
     wire::CloseCode,
 };
 
+/// Of the range for private use (RFC 6455 section 7.4.2): 4401, after HTTP's 401.
+const UNAUTHORIZED: CloseCode = match CloseCode::new(4401) {
+    Some(code) => code,
+    None => CloseCode::POLICY_VIOLATION,
+};
+
 /// How a session ends by our will (the protocol, sections 1, 3 and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ending {
@@ -26,6 +32,7 @@ impl Ending {
     pub(super) const TOO_FAST: Self = Self::new(CloseCode::POLICY_VIOLATION, "too many messages");
     pub(super) const SLOW: Self = Self::new(CloseCode::TRY_AGAIN_LATER, "slow consumer");
     pub(super) const SHUTTING_DOWN: Self = Self::new(CloseCode::GOING_AWAY, "shutting down");
+    pub(super) const UNAUTHORIZED: Self = Self::new(UNAUTHORIZED, "unauthorized");
     const FORBIDDEN: Self = Self::new(CloseCode::POLICY_VIOLATION, "publishing is forbidden");
     const BROKEN_JSON: Self = Self::new(CloseCode::INVALID_PAYLOAD, "not valid JSON");
 
@@ -33,7 +40,7 @@ impl Ending {
     /// publisher's does, who will not read on.
     pub(super) fn of_classic(refusal: &Refusal) -> Option<Self> {
         let code = refusal.code();
-        if code == ErrorCode::Forbidden {
+        if code == ErrorCode::Forbidden && !refusal.is_of_subscription() {
             return Some(Self::FORBIDDEN);
         }
         let is_broken = code == ErrorCode::InvalidJson && refusal.from_publisher();

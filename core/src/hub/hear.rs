@@ -6,6 +6,7 @@ use alloc::{sync::Arc, vec::Vec};
 use super::compression::Class;
 use super::{
     Batch, Ending, Fact, Hub, Options, SessionId, TOO_EARLY, Version,
+    authority::{self, credential},
     deliver::Later,
     ending::last_words,
     form::Form,
@@ -19,8 +20,10 @@ use crate::deflate::Agreed;
 use crate::{
     Instant,
     conn::{Connection, Data, Event, Input, Message, Prepared, Server, Violation},
-    handshake::{RESPONSE_BYTES, Reply as Terms, Verdict},
-    notify::{self, ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply, Subscriptions},
+    handshake::{RESPONSE_BYTES, Reply as Terms, Subprotocol, Verdict},
+    notify::{
+        self, ErrorCode, MAX_REPLY_LEN, Notification, Refusal, Reply, Subscriptions, TokenFault,
+    },
     wire::{Kind, MAX_HEAD},
 };
 
@@ -92,6 +95,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let limit = self.most_of_a_message();
         let policy = Arc::clone(&self.options.policy);
         let gate = self.gate.clone();
+        let authority = self.options.authority.clone();
         while !rest.is_empty() {
             let Some(session) = self.session_mut(index) else {
                 break;
@@ -124,6 +128,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             rest = rest.get_mut(count..).unwrap_or_default();
             let mut version = Version::Classic;
             let mut visit = None;
+            let mut shown = Ok(None);
             let answer = opening.answer(&mut out, now, |request| {
                 if let Some(refusal) = closed {
                     return Verdict::Refuse(refusal);
@@ -134,6 +139,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 visit = Some(judged);
                 if let Some(refusal) = refusal {
                     return Verdict::Refuse(refusal);
+                }
+                if let Some(authority) = &authority {
+                    let offered = request.protocols().map(Subprotocol::as_str);
+                    let token = credential(request.fields(), request.query(), offered);
+                    shown = authority::admit(&**authority, token);
+                    if let Err(refusal) = &shown {
+                        return Verdict::Refuse(authority::unwelcome(refusal));
+                    }
                 }
                 let protocol = request
                     .protocols()
@@ -160,6 +173,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     if let Some(visit) = &visit {
                         self.take_on(index, visit);
                     }
+                    if let Err(refusal) = &shown {
+                        self.observe_refusal(index, refusal);
+                    }
                     self.in_turn(index, Answer::Last(response.to_vec()), now);
                 }
                 Some((response, Some(behind))) => {
@@ -175,6 +191,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                     }
                     self.write_raw(index, response);
                     self.opened(index, conn);
+                    self.enrol(index, shown.unwrap_or_default(), now);
                     #[cfg(feature = "deflate")]
                     if let Some(agreed) = agreed {
                         self.compress(index, &agreed);
@@ -348,7 +365,6 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         if !session.is_heard() {
             return;
         }
-        let publishes = session.rights.publish;
         let is_too_fast = session.is_too_far_ahead();
         self.load.messages = self.load.messages.saturating_add(1);
         if is_too_fast {
@@ -359,6 +375,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         if kind == Kind::Binary {
             return self.close(index, Ending::BINARY, now);
         }
+        let publishes = self.may_publish(index);
         // Who may not publish is counted before anything is read, and who may, by what it is.
         if !publishes && !self.may_speak(index, false, now) {
             return;
@@ -368,22 +385,35 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         if publishes && !self.may_speak(index, is_publication, now) {
             return;
         }
+        if self.is_stranger(index)
+            && !matches!(&parsed, Ok(notify::Message::Client(client)) if client.token().is_some())
+        {
+            return self.send_away(index, &TokenFault::Missing.into(), now);
+        }
         match parsed {
             Err(refusal) => self.refuse(index, &refusal, now),
             Ok(notify::Message::Ping) => self.answer(index, &Reply::Pong, now),
             Ok(notify::Message::Client(client)) => {
                 // A token is of no use to a hub without keys, and does no harm.
+                if let Some(token) = client.token()
+                    && !self.present(index, token, now)
+                {
+                    return;
+                }
                 if let Some(set) = client.subscriptions() {
                     self.subscribe_in_turn(index, bytes, &set, now);
                 }
             }
             Ok(notify::Message::Publication(notification)) if publishes => {
-                if !self.publish(index, bytes, &notification) {
+                if let Err(refusal) = self.check_publication(index, &notification) {
+                    self.refuse(index, &refusal, now);
+                } else if !self.publish(index, bytes, &notification) {
                     self.refuse(index, &Refusal::new(ErrorCode::MessageTooBig), now);
                 }
             }
             Ok(notify::Message::Publication(_)) => {
-                self.refuse(index, &Refusal::new(ErrorCode::Forbidden), now);
+                let refusal = self.no_right_to_publish();
+                self.refuse(index, &refusal, now);
             }
         }
     }
@@ -457,11 +487,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// Replaces the subscriptions of a session now; what it is told.
     pub(super) fn subscribe(&mut self, index: u32, set: &Subscriptions<'_>) -> Answer {
+        let is_narrowed = match self.check_set(index, set) {
+            Ok(is_narrowed) => is_narrowed,
+            Err(refusal) => return self.refuse_set(index, &refusal),
+        };
         if let Err(too_much) = self.index.replace(index, set) {
-            let refusal = Refusal::from(too_much);
-            self.observe_refusal(index, &refusal);
-            return Answer::Frame(reply_frame(&Reply::Error(&refusal)));
+            return self.refuse_set(index, &Refusal::from(too_much));
         }
+        self.remember_set(index, set, is_narrowed);
         let position = self.reached;
         let subscriptions = set.len();
         let Some(session) = self.session_mut(index) else {
@@ -509,6 +542,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             session.answers.get_or_insert_default().expect(0);
         }
         true
+    }
+
+    /// What a session is told that may publish nothing.
+    pub(super) fn no_right_to_publish(&self) -> Refusal {
+        match self.options.authority {
+            Some(_) => Refusal::not_granted(),
+            None => Refusal::new(ErrorCode::Forbidden),
+        }
     }
 
     /// Refuses a message, and ends a classic session where that is the rule.

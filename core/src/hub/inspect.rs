@@ -3,13 +3,14 @@
 use alloc::{string::String, vec::Vec};
 use core::{fmt, net::SocketAddr};
 
-use super::{Fact, Hub, Index, Receiver, Session, Slot, Version, session::Stage};
+use super::{Fact, Hub, Index, Receiver, Session, Slot, Version, guests::Guests, session::Stage};
 use crate::{conn::State, notify::Notification};
 
 /// A look at a hub, from [`Hub::inspect`]. Nothing is kept for it while nobody looks.
 pub struct Inspection<'h> {
     slots: &'h [Slot],
     receivers: &'h [Receiver],
+    guests: &'h Guests,
     index: &'h mut Index,
 }
 
@@ -52,6 +53,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         Inspection {
             slots: &self.slots,
             receivers: &self.receivers,
+            guests: &self.guests,
             index: &mut self.index,
         }
     }
@@ -86,10 +88,17 @@ impl Inspection<'_> {
     /// takes what delivering it would take, and a sort.
     #[must_use]
     pub fn recipients(&mut self, notification: &Notification<'_>) -> Vec<usize> {
-        let receivers = self.receivers;
-        let hears = |place: &usize| receivers.get(*place).is_some_and(|receiver| receiver.hears);
-        let found = self.index.recipients(notification).iter();
-        let mut places: Vec<_> = found.map(|place| *place as usize).filter(hears).collect();
+        let (receivers, guests) = (self.receivers, self.guests);
+        let asks_grants = guests.have_a_say(notification);
+        let hears = |place: &u32| {
+            let receiver = receivers.get(*place as usize);
+            receiver.is_some_and(|receiver| {
+                let is_asked = asks_grants && receiver.is_narrowed;
+                receiver.hears && (!is_asked || guests.may_hear(*place, notification))
+            })
+        };
+        let found = self.index.recipients(notification).iter().copied();
+        let mut places: Vec<_> = found.filter(hears).map(|place| place as usize).collect();
         places.sort_unstable();
         places
     }

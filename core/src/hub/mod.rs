@@ -16,6 +16,7 @@
 
 mod admission;
 mod announce;
+mod authority;
 mod batch;
 #[cfg(feature = "deflate")]
 mod compression;
@@ -23,6 +24,7 @@ mod deliver;
 mod ending;
 mod fact;
 mod form;
+mod guests;
 mod hear;
 mod http;
 pub mod index;
@@ -42,6 +44,7 @@ mod visitor;
 
 pub use admission::{Admission, AdmissionLimits, Place, TurnedAway};
 pub use announce::Announced;
+pub use authority::{Admitted, Authority, MAX_TOKEN};
 pub use batch::{Batch, Placed, Sequence};
 pub use fact::Fact;
 pub use index::{Counters, HashKey, Index, IndexLimits, TooMuchToVerify};
@@ -70,6 +73,7 @@ use compression::Compression;
 use deliver::Later;
 use ending::Ending;
 use form::Form;
+use guests::Guests;
 use rate::Bucket;
 use session::{Address, Doorway, Session, Stage};
 use times::Drain;
@@ -185,6 +189,8 @@ pub struct Hub<W> {
     next_tick: Instant,
     drain: Option<Drain>,
     load: Load,
+    /// Whose tokens allow what.
+    guests: Guests,
     /// Counts the clients that proxies name.
     gate: Option<Gate>,
     /// Whether it was said that there is a proxy that is not configured.
@@ -206,6 +212,8 @@ struct Receiver {
     /// Whether it is open.
     hears: bool,
     form: Form,
+    /// Whether notifications with bare values have to be held against its grants.
+    is_narrowed: bool,
     /// Whether it is in the list of those that something is due to.
     dirty: bool,
     /// Whether it is in the list of those that much is due to.
@@ -217,6 +225,7 @@ impl Receiver {
         due: Due::NOTHING,
         hears: false,
         form: Form::CLASSIC,
+        is_narrowed: false,
         dirty: false,
         filling: false,
     };
@@ -266,6 +275,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             next_tick: Instant::ZERO,
             drain: None,
             load: Load::default(),
+            guests: Guests::default(),
             gate: None,
             has_warned: false,
             #[cfg(feature = "deflate")]
@@ -283,7 +293,10 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
 
     /// From now on `options` are in force, for sessions that are open too: what messages may contain,
     /// how fast they may come (each session has a whole burst again where a rate has changed), and how
-    /// much may wait for a peer. Connections keep the [`Config`](crate::conn::Config) that they opened
+    /// much may wait for a peer. Of another [`Authority`], tokens that were admitted stay so until they
+    /// expire, but for those that it has [revoked](Authority::is_revoked); where there was none before,
+    /// all open sessions are closed, to come again with tokens. Both happen with the next
+    /// [timeout](Self::handle_timeouts). Connections keep the [`Config`](crate::conn::Config) that they opened
     /// with, handshakes their time, the index its limits, which depend on what is in it, and the hub its
     /// compression.
     pub fn reconfigure(&mut self, options: &Options) {
@@ -297,6 +310,9 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         #[cfg(feature = "deflate")]
         if let Some(codecs) = &mut self.compression {
             codecs.reconfigure(&options.connection);
+        }
+        if earlier.authority != self.options.authority {
+            self.recognise_authority();
         }
         self.has_warned &= earlier.policy == self.options.policy;
         // What was used of one rate says nothing about another.
@@ -422,6 +438,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         };
         self.load.waits(session.waiting(), None);
         self.index.forget(index);
+        self.guests.forget(index);
         if let Some(receiver) = self.receivers.get_mut(index as usize) {
             *receiver = Receiver::NOBODY;
         }

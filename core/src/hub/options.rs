@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::{IndexLimits, OutboxLimits, Policy, Rate};
+use super::{Authority, IndexLimits, OutboxLimits, Policy, Rate};
 use crate::{
     conn::Config,
     handshake::{self, HANDSHAKE_TIME},
@@ -25,6 +25,9 @@ pub struct Options {
     pub index: IndexLimits,
     /// How much a peer may leave waiting.
     pub outbox: OutboxLimits,
+    /// Who knows the tokens by which sessions are authorised (the protocol, section 7). `None` by
+    /// default: everybody may subscribe, and those publish who have the [right](super::Rights).
+    pub authority: Option<Arc<dyn Authority>>,
     /// Which proxies are believed, and which pages may come: none, and all.
     pub policy: Arc<Policy>,
     /// How fast a session may send messages that are no publications; [`Rate::MESSAGES`] by default.
@@ -49,6 +52,7 @@ impl Default for Options {
             message: Limits::default(),
             index: IndexLimits::default(),
             outbox: OutboxLimits::default(),
+            authority: None,
             policy: Arc::default(),
             messages: Rate::MESSAGES,
             publications: Rate::UNLIMITED,

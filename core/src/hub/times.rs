@@ -51,6 +51,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 self.handle_timeout(index, now);
             }
         }
+        self.check_guests(now);
         self.go_on_draining(now);
     }
 

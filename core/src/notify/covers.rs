@@ -71,6 +71,51 @@ pub fn covers(grant: &Grant<'_>, subscription: &Subscription<'_>) -> bool {
         && wanted.clone().all(|one| is_granted(&one.accepts, &granted))
 }
 
+/// Whether every notification with values by key, or without values, that meets `subscription` would
+/// meet `grant`: [`covers`] but for the rule of *bare values*.
+///
+/// So a subscription may be narrower than the grant by a further key, as people expect:
+/// `{"site":"north","severity":"high"}` is covered by `{"site":"north"}`. A notification whose `values`
+/// is a scalar or an array has then to be held against the [grants](Grant::admits) themselves, which is
+/// what `hub::Hub` does.
+///
+/// # The rule, and why it is exact
+///
+/// Of the notifications in question, one without values meets a subscription without constraints only.
+/// The first of these that applies decides:
+///
+/// - A constraint of the subscription accepts nothing: no such notification meets it, so it is covered.
+/// - The grant is for another package or page: not covered, for something meets the subscription.
+/// - The grant has no constraints: covered.
+/// - The subscription has none: not covered, since a notification without values meets it only.
+/// - The grant's constraint has no key: covered when it accepts all that some *one* constraint of the
+///   subscription does. *Enough*: each notification that meets the subscription has a value that meets
+///   that constraint, and the grant takes it under any key. *Needed*: otherwise there is for each
+///   constraint a value that it accepts and the grant does not; the notification that has these, one
+///   under each key of the subscription (under any key, if it has none), meets the subscription only.
+/// - The grant has keys: the rule of *keys* of [`covers`], whose proof is about such notifications alone.
+///
+/// Time is that of [`covers`].
+#[must_use]
+pub fn covers_keyed(grant: &Grant<'_>, subscription: &Subscription<'_>) -> bool {
+    let (granted, wanted) = (grant.constraints(), subscription.constraints());
+    if wanted.clone().any(|one| one.accepts.is_nothing()) {
+        return true;
+    }
+    if !grant.names(subscription.package(), subscription.page()) {
+        return false;
+    }
+    let Some(first) = granted.clone().next() else {
+        return true;
+    };
+    match first.key {
+        None => wanted
+            .clone()
+            .any(|one| is_within(&one.accepts, &first.accepts)),
+        Some(_) => covers_keys(&granted, &wanted),
+    }
+}
+
 /// The rule of keys, for a grant that has some.
 fn covers_keys(granted: &Constraints<'_>, wanted: &Constraints<'_>) -> bool {
     wanted.clone().any(|one| one.accepts.is_nothing())

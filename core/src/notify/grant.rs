@@ -3,7 +3,7 @@
 use core::iter::FusedIterator;
 
 use super::{
-    covers::covers,
+    covers::{covers, covers_keyed},
     filter::Constraints,
     json,
     limits::Limits,
@@ -34,7 +34,7 @@ use super::{
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Grants<'a> {
-    list: Subscriptions<'a>,
+    pub(super) list: Subscriptions<'a>,
 }
 
 impl<'a> Grants<'a> {
@@ -78,6 +78,14 @@ impl<'a> Grants<'a> {
     #[must_use]
     pub fn cover(&self, subscription: &Subscription<'_>) -> bool {
         self.iter().any(|grant| covers(&grant, subscription))
+    }
+
+    /// Whether one of them [covers it but for bare values](covers_keyed): a session may then have
+    /// `subscription` if it hears only those notifications with bare values that
+    /// [meet](Self::admit) one of its grants.
+    #[must_use]
+    pub fn cover_keyed(&self, subscription: &Subscription<'_>) -> bool {
+        self.iter().any(|grant| covers_keyed(&grant, subscription))
     }
 
     /// Whether a session with these grants may publish `notification`: it [meets](Grant::admits)

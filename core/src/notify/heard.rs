@@ -21,6 +21,11 @@ pub enum Heard<'a> {
         /// The last notification before them.
         position: Text<'a>,
     },
+    /// The answer to a token in a v1 session.
+    Authorized {
+        /// For how many seconds; nothing if the answer does not say.
+        expires_in: Option<u64>,
+    },
     /// The answer to a publication in a v1 session.
     Published {
         /// Where it is in the order of all.
@@ -96,6 +101,7 @@ struct Members<'a> {
     position: Option<Value<'a>>,
     subscribed: Option<Value<'a>>,
     published: Option<Value<'a>>,
+    authorized: Option<Value<'a>>,
     error: Option<Value<'a>>,
     notification: Option<Value<'a>>,
 }
@@ -112,6 +118,8 @@ impl<'a> Members<'a> {
             &mut self.published
         } else if name.is("subscribed") {
             &mut self.subscribed
+        } else if name.is("authorized") {
+            &mut self.authorized
         } else if name.is("error") {
             &mut self.error
         } else if name.is("type") {
@@ -133,6 +141,11 @@ impl<'a> Members<'a> {
                 recipients: member(answer, "recipients").and_then(whole).unwrap_or(0),
                 duplicate: member(answer, "duplicate")
                     .is_some_and(|value| value.kind() == Kind::True),
+            });
+        }
+        if let Some(answer) = self.authorized {
+            return Some(Heard::Authorized {
+                expires_in: member(answer, "expires_in").and_then(whole),
             });
         }
         if let Some(answer) = self.subscribed {

@@ -64,6 +64,8 @@ mod limits;
 mod matches;
 mod notification;
 mod number;
+#[cfg(feature = "alloc")]
+mod owned_grants;
 mod position;
 #[cfg(feature = "fast")]
 mod quick;
@@ -76,6 +78,7 @@ mod shown;
 mod subscription;
 mod target;
 mod text;
+mod token_fault;
 #[cfg(feature = "alloc")]
 mod told;
 mod word;
@@ -86,7 +89,7 @@ pub use compiled::{
     CompiledNotification, CompiledSubscription, CompiledSubscriptions, CompiledSubscriptionsIter,
     MemoryTooSmall,
 };
-pub use covers::covers;
+pub use covers::{covers, covers_keyed};
 #[cfg(feature = "alloc")]
 pub(crate) use envelope::elements;
 pub use envelope::{ClientMessage, Message, parse};
@@ -99,6 +102,8 @@ pub use limits::Limits;
 pub use matches::matches;
 pub use notification::{Located, Notification};
 pub use number::{MAX_NUMBER_LEN, Number};
+#[cfg(feature = "alloc")]
+pub use owned_grants::OwnedGrants;
 pub use position::Position;
 pub use refusal::{ErrorCode, Refusal};
 #[cfg(feature = "alloc")]
@@ -107,6 +112,7 @@ pub use reply::{BufferTooSmall, MAX_REPLY_LEN, Reply};
 pub use scalar::{Canonical, Scalar};
 pub use subscription::{Subscription, Subscriptions, SubscriptionsIter};
 pub use text::{Bytes, Chars, Text};
+pub use token_fault::TokenFault;
 #[cfg(feature = "alloc")]
 pub(crate) use told::{tell_scalar, tell_text};
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{json::Fault, number::MAX_NUMBER_LEN, text::Text};
+use super::{json::Fault, number::MAX_NUMBER_LEN, text::Text, token_fault::TokenFault};
 use crate::decimal;
 
 /// The codes of the protocol's errors (section 5).
@@ -157,6 +157,42 @@ impl Refusal {
         )
     }
 
+    /// The subscription of this index is covered by no grant of the session's token.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn not_covered(index: usize) -> Self {
+        Self::at(
+            ErrorCode::Forbidden,
+            Path::new().member("subscriptions").element(index),
+            Problem::NotCovered,
+        )
+    }
+
+    /// A notification that meets no `publish` grant of its publisher's token.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn not_granted() -> Self {
+        Self::at(
+            ErrorCode::Forbidden,
+            Path::new().member("notification"),
+            Problem::NotGranted,
+        )
+    }
+
+    /// Whether it is a subscription that there is no right to.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_of_subscription(&self) -> bool {
+        matches!(self.problem, Problem::NotCovered)
+    }
+
+    /// What is wrong with the token, if that is the matter.
+    #[must_use]
+    pub const fn token_fault(&self) -> Option<TokenFault> {
+        if let Problem::Token(fault) = self.problem {
+            Some(fault)
+        } else {
+            None
+        }
+    }
+
     pub(super) const fn at(code: ErrorCode, path: Path, problem: Problem) -> Self {
         Self {
             code,
@@ -223,6 +259,17 @@ impl fmt::Display for Refusal {
                 f,
                 "is a number of more than {MAX_NUMBER_LEN} bytes when written out; send it as a string"
             ),
+            Problem::Token(fault) => f.write_str(fault.text()),
+            #[cfg(feature = "alloc")]
+            Problem::NotCovered => f.write_str(
+                "is covered by no `subscribe` grant of the token; ask for less, or get a token with \
+                 such a grant",
+            ),
+            #[cfg(feature = "alloc")]
+            Problem::NotGranted => f.write_str(
+                "meets no `publish` grant of the token; publish something else, or get a token with \
+                 such a grant",
+            ),
             #[cfg(feature = "alloc")]
             Problem::NotPublished => {
                 f.write_str("must be \"server\": only notifications are taken here")
@@ -244,6 +291,12 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+impl From<TokenFault> for Refusal {
+    fn from(fault: TokenFault) -> Self {
+        Self::at(ErrorCode::Unauthorized, Path::new(), Problem::Token(fault))
+    }
+}
 
 /// The senders that a message may name, for [`Problem`]s with the member `sender`.
 pub(super) const SENDERS: &str = "\"client\" to subscribe or \"server\" to publish";
@@ -268,6 +321,14 @@ pub(super) enum Problem {
     NotUnicode,
     KeyNotUnicode,
     NumberTooLong,
+    /// Of the token, not of the message.
+    Token(TokenFault),
+    /// A subscription without a grant for it.
+    #[cfg(feature = "alloc")]
+    NotCovered,
+    /// A notification likewise.
+    #[cfg(feature = "alloc")]
+    NotGranted,
     /// A sender, where only notifications are taken.
     #[cfg(feature = "alloc")]
     NotPublished,

@@ -24,6 +24,11 @@ pub enum Reply<'a> {
         /// The last notification before them: they are met by those behind it.
         position: Position,
     },
+    /// The answer to a token in a v1 session.
+    Authorized {
+        /// For how many seconds; `None` for ever.
+        expires_in: Option<u64>,
+    },
     /// The answer to a publication in a v1 session, which has been handed out.
     Published {
         /// Where it is in the order of all.
@@ -58,6 +63,28 @@ impl Reply<'_> {
                     br#","position":""#,
                     &position.text(),
                     br#""}}"#,
+                ],
+                out,
+            ),
+            Self::Authorized { expires_in: None } => joined(
+                [
+                    br#"{"sender":"server","authorized":{}}"#,
+                    b"",
+                    b"",
+                    b"",
+                    b"",
+                ],
+                out,
+            ),
+            Self::Authorized {
+                expires_in: Some(seconds),
+            } => joined(
+                [
+                    br#"{"sender":"server","authorized":{"expires_in":"#,
+                    Digits::of(*seconds).as_bytes(),
+                    b"}}",
+                    b"",
+                    b"",
                 ],
                 out,
             ),

@@ -58,7 +58,7 @@ impl<'a> Subscriptions<'a> {
     }
 
     /// `list` must be the bytes of a set that was checked, and `len` its length.
-    #[cfg(feature = "fast")]
+    #[cfg(any(feature = "alloc", feature = "fast"))]
     pub(super) const fn trusted(list: &'a [u8], len: usize) -> Self {
         Self {
             list: Value::trusted(list),

@@ -304,7 +304,7 @@ impl Pages {
     fn options(&self) -> Options {
         let effective = self.about.effective.lock();
         let effective = effective.unwrap_or_else(PoisonError::into_inner);
-        effective.configuration().options()
+        effective.options()
     }
 
     /// Does `look` while nobody else looks through the connections: so however many ask, the hubs are

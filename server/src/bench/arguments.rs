@@ -46,6 +46,9 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "N", default_value = "256")]
     pub(crate) window: NonZeroU32,
 
+    #[command(flatten)]
+    pub(crate) credentials: crate::client::Credentials,
+
     /// Have the clients open v1 sessions too, which hear each notification's position
     #[arg(long)]
     pub(crate) v1: bool,

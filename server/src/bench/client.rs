@@ -139,6 +139,8 @@ pub(crate) struct Door<'t> {
     pub(crate) v1: bool,
     /// Whether to ask for compression, and to take no server without.
     pub(crate) deflate: bool,
+    /// The value of `Authorization`, if there is one.
+    pub(crate) authorization: Option<&'t str>,
     /// The longest message to expect.
     pub(crate) longest: u64,
 }
@@ -166,7 +168,9 @@ impl Client {
             };
             let offer: &[&str] = if door.v1 { &[V1] } else { &[] };
             let extension = DEFLATE.text();
+            let authorization = door.authorization.map(|value| ("Authorization", value));
             let opening = Opening {
+                headers: authorization.as_slice(),
                 protocols: offer,
                 extensions: door.deflate.then_some(&extension),
                 ..Opening::new(url.host(), url.resource())
@@ -452,7 +456,17 @@ async fn shake_hands(
     for part in nonce.as_chunks_mut().0 {
         *part = campanile_core::conn::MaskSource::next_mask(&mut masks);
     }
-    let mut out = vec![0; REQUEST_BYTES + opening.path.len() + opening.host.len()];
+    let mut out = vec![
+        0;
+        REQUEST_BYTES
+            + opening.path.len()
+            + opening.host.len()
+            + opening
+                .headers
+                .iter()
+                .map(|(_, value)| value.len())
+                .sum::<usize>()
+    ];
     let (mut request, mut handshake) =
         ClientHandshake::start(nonce, opening, Limits::DEFAULT, &mut out)
             .map_err(|error| format!("{error}; check the URL"))?;

@@ -50,6 +50,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     arguments: &'a BenchArguments,
+    /// The value of `Authorization`, if there is one.
+    authorization: Option<String>,
     target: Target,
     /// Whom to trust, where that is of TLS.
     tls: Option<tls::Client>,
@@ -98,8 +100,10 @@ impl<'a> Run<'a> {
             server.cpu()?;
             server.memory()?;
         }
+        let token = arguments.credentials.token()?;
         Ok(Self {
             arguments,
+            authorization: token.map(|token| format!("Bearer {token}")),
             sources: sources(arguments, &target)?,
             target,
             tls,
@@ -139,13 +143,14 @@ impl<'a> Run<'a> {
         outcome
     }
 
-    const fn door(&self, source: Option<Ipv4Addr>, v1: bool, deflate: bool) -> Door<'_> {
+    fn door(&self, source: Option<Ipv4Addr>, v1: bool, deflate: bool) -> Door<'_> {
         Door {
             target: &self.target,
             tls: self.tls.as_ref(),
             source,
             v1,
             deflate,
+            authorization: self.authorization.as_deref(),
             longest: longest(self.arguments),
         }
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use campanile_smol::{client::Url, tls};
 use clap::Args;
 
+use super::Credentials;
+
 /// Whom to trust, and who the client is, where the server's address is of TLS.
 #[derive(Args, Debug)]
 pub(crate) struct TlsArguments {
@@ -93,6 +95,9 @@ pub(crate) struct SubscribeArguments {
     /// End after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub(super) timeout: Option<u64>,
+
+    #[command(flatten)]
+    pub(super) credentials: Credentials,
 }
 
 /// What to publish to which server.
@@ -138,6 +143,9 @@ pub(crate) struct PublishArguments {
     /// How many attempts to connect may fail one after the other
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) attempts: NonZeroU32,
+
+    #[command(flatten)]
+    pub(super) credentials: Credentials,
 }
 
 pub(crate) const SUBSCRIBE_EXAMPLES: &str = "\

@@ -1,6 +1,7 @@
 //! `campanile subscribe` and `campanile publish`: a client on the command line.
 
 mod arguments;
+mod credentials;
 mod lines;
 mod publish;
 mod shown;
@@ -13,6 +14,8 @@ use campanile_smol::client::{BadUrl, Client, Options, Url};
 pub(crate) use arguments::{
     PUBLISH_EXAMPLES, PublishArguments, SUBSCRIBE_EXAMPLES, SubscribeArguments, TlsArguments,
 };
+
+pub(crate) use credentials::{Credentials, TOKEN};
 
 use crate::{WRONG, complain};
 
@@ -53,15 +56,26 @@ fn end(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// A client of the server at `url`.
-fn client(url: &str, tls: &TlsArguments, options: Options) -> Result<Client, Failure> {
-    let url: Url = url
-        .parse()
-        .map_err(|bad: BadUrl| Failure::Arguments(format!("{url}: {bad}")))?;
+/// A client of the server at `url`, which shows it the token, if there is one.
+fn client(
+    url: &str,
+    tls: &TlsArguments,
+    credentials: &Credentials,
+    options: Options,
+) -> Result<Client, Failure> {
+    let url = self::url(url)?;
     let tls = tls.client(&url).map_err(Failure::Arguments)?;
     let mut client = Client::with_options(url, options);
     if let Some(tls) = tls {
         client.set_tls(tls);
     }
+    if let Some(token) = credentials.token().map_err(Failure::Arguments)? {
+        client.set_token(&token);
+    }
     Ok(client)
+}
+
+fn url(text: &str) -> Result<Url, Failure> {
+    text.parse()
+        .map_err(|bad: BadUrl| Failure::Arguments(format!("{text}: {bad}")))
 }

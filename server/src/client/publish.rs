@@ -29,7 +29,8 @@ pub(super) fn run(arguments: &PublishArguments) -> Result<(), Failure> {
         max_waiting_bytes: usize::MAX,
         ..Options::new()
     };
-    let mut client = super::client(&arguments.url, &arguments.tls, options)?;
+    let (tls, credentials) = (&arguments.tls, &arguments.credentials);
+    let mut client = super::client(&arguments.url, tls, credentials, options)?;
     let source = Source::new(arguments)?;
     let stop = stop::signalled()
         .map_err(|error| Failure::Trouble(format!("cannot wait for signals: {error}")))?;

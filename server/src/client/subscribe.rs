@@ -24,7 +24,8 @@ enum Happened {
 }
 
 pub(super) fn run(arguments: &SubscribeArguments) -> Result<(), Failure> {
-    let mut client = super::client(&arguments.url, &arguments.tls, Options::new())?;
+    let (tls, credentials) = (&arguments.tls, &arguments.credentials);
+    let mut client = super::client(&arguments.url, tls, credentials, Options::new())?;
     let subscriptions = subscriptions(arguments)?;
     client
         .subscribe(&subscriptions)

@@ -34,6 +34,26 @@ pub(super) static NAMES: Items = Items {
     },
 };
 
+/// Files.
+pub(super) static FILES: Items = Items {
+    placeholder: "FILES",
+    allowed: "paths of files, without commas, quotation marks and backslashes",
+    is_valid: is_plain,
+};
+
+/// What tokens may say.
+pub(super) static CLAIMS: Items = Items {
+    placeholder: "NAMES",
+    allowed: "names, without commas, quotation marks and backslashes",
+    is_valid: is_plain,
+};
+
+fn is_plain(text: &str) -> bool {
+    !text
+        .chars()
+        .any(|char| char.is_control() || matches!(char, ',' | '"' | '\\'))
+}
+
 impl Slot for Origins {
     fn get(&self) -> Value {
         Value::List(self.iter().map(str::to_owned).collect())

@@ -6,6 +6,8 @@ use std::{
     path::PathBuf,
 };
 
+use crate::{auth::SECRET, client::TOKEN};
+
 use super::{Given, Origin, Problems, SETTINGS, Setting, closest, refuse, table::PREFIX};
 
 /// The variable that names the configuration file.
@@ -32,7 +34,7 @@ impl Variables {
             };
             if name == FILE {
                 own.file = Some(value.into());
-            } else if name.starts_with(PREFIX) && !is_foreign(name) {
+            } else if name.starts_with(PREFIX) && !is_foreign(name) && !is_secret(name) {
                 own.others.push((name.to_owned(), value));
             }
         }
@@ -68,6 +70,11 @@ impl Variables {
 
 fn parse(setting: &Setting, value: &OsStr) -> Option<super::Value> {
     setting.kind.parse(value.to_str()?).ok()
+}
+
+/// Whether a variable is no setting, but a secret, which whoever needs it reads itself.
+fn is_secret(name: &str) -> bool {
+    [SECRET, TOKEN].contains(&name)
 }
 
 /// Whether a variable is one that Kubernetes makes for a service of our name, whatever it serves.

@@ -18,13 +18,17 @@ mod tls;
 mod value;
 
 use core::fmt;
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
+
+use campanile_core::{hub::Authority, server::Options};
 
 pub(crate) use flags::Flags;
 pub(crate) use print::{print_defaults, print_effective};
 pub(crate) use runtime::Runtime;
 pub(crate) use table::{Applies, Configuration, SETTINGS, Setting};
 pub(crate) use value::{Choice, Named, Value};
+
+use crate::auth::Keys;
 
 /// Where values come from.
 #[derive(Clone, Debug)]
@@ -37,6 +41,8 @@ pub(crate) struct Sources {
 #[derive(Clone, Debug)]
 pub(crate) struct Effective {
     values: Vec<(Value, Origin)>,
+    /// Of the files that they name.
+    keys: Option<Arc<Keys>>,
 }
 
 /// Where a value comes from.
@@ -88,7 +94,7 @@ impl Sources {
         self.flags.file.as_ref().or(self.variables.file.as_ref())
     }
 
-    /// Reads everything, the file anew.
+    /// Reads everything, the file anew, and the keys that it names.
     ///
     /// # Errors
     /// All that is wrong, in the file first.
@@ -100,6 +106,10 @@ impl Sources {
         }
         effective.take(self.variables.values(&mut problems));
         effective.take(self.flags.values());
+        if problems.is_empty() {
+            let keys = Keys::load(&effective.configuration().auth, &mut problems);
+            effective.keys = keys.map(Arc::new);
+        }
         if problems.is_empty() {
             Ok(effective)
         } else {
@@ -113,6 +123,7 @@ impl Default for Effective {
         let defaults = SETTINGS.iter().map(Setting::default_value);
         Self {
             values: defaults.map(|value| (value, Origin::Default)).collect(),
+            keys: None,
         }
     }
 }
@@ -135,6 +146,7 @@ impl Effective {
 
     /// Takes what is wanted, but for settings that only change with a restart. Tells what differed.
     pub(crate) fn adopt(&mut self, wanted: Self) -> Vec<Change> {
+        self.keys = wanted.keys;
         let mut changes = Vec::new();
         let places = SETTINGS.iter().zip(&mut self.values);
         for ((setting, own), wanted) in places.zip(wanted.values) {
@@ -150,6 +162,24 @@ impl Effective {
             }
         }
         changes
+    }
+
+    /// The keys of tokens, if there are any.
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_deref()
+    }
+
+    /// Other keys are in force from now on, or the same ones with other things revoked.
+    pub(crate) fn set_keys(&mut self, keys: Keys) {
+        self.keys = Some(Arc::new(keys));
+    }
+
+    /// How to serve.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = self.configuration().options();
+        let keys = self.keys.clone();
+        options.hub.authority = keys.map(|keys| keys as Arc<dyn Authority>);
+        options
     }
 
     /// What the values come to.

@@ -12,13 +12,16 @@ use campanile_core::{
 use campanile_tls::ClientCertificates;
 
 use super::{
-    access::{NAMES, NETWORKS, ORIGINS},
+    access::{CLAIMS, FILES, NAMES, NETWORKS, ORIGINS},
     compression::{Compression, Switch},
     runtime::Runtime,
     tls::Tls,
     value::{Kind, Slot, Value},
 };
-use crate::log::{self, Format, Level};
+use crate::{
+    auth,
+    log::{self, Format, Level},
+};
 
 /// How the daemon is to be.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Configuration {
     pub(crate) compression: Compression,
     /// Which proxies it believes, and which pages may come.
     pub(crate) policy: Policy,
+    /// What it wants of tokens.
+    pub(crate) auth: auth::Settings,
     /// What it logs.
     pub(crate) log: log::Options,
     /// Where operators are answered, if anywhere.
@@ -50,6 +55,7 @@ impl Default for Configuration {
             server: Options::default(),
             compression: Compression::default(),
             policy: Policy::default(),
+            auth: auth::Settings::default(),
             log: log::Options::default(),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 8001))),
             admin_hosts: Vec::new(),
@@ -59,7 +65,7 @@ impl Default for Configuration {
 }
 
 impl Configuration {
-    /// How to serve.
+    /// How to serve, but for the keys.
     pub(crate) fn options(&self) -> Options {
         let mut options = self.server.clone();
         options.hub.compression = self.compression.settings();
@@ -152,6 +158,12 @@ pub(crate) const SECTIONS: &[(&str, &str, &str)] = &[
         "proxy",
         "Proxies",
         "Which proxies are believed when they say who their clients are; docs/proxies.md has examples",
+    ),
+    (
+        "auth",
+        "Tokens",
+        "Who may subscribe and publish. Without keys everybody may subscribe, and publish who is beside \
+         the server; docs/tokens.md has examples",
     ),
     (
         "drain",
@@ -326,6 +338,49 @@ pub(crate) static SETTINGS: &[Setting] = &[
         applies: Applies::Later,
         help: "The header field in which they name the client of each request",
         slot: |all| &mut all.policy.proxies.field,
+    },
+    Setting {
+        key: "auth.keys",
+        flag: "auth-keys",
+        kind: Kind::List(&FILES),
+        applies: Applies::Now,
+        help: "Files with the keys that tokens are signed with: a public key in PEM (RSA for RS256, P-256 \
+               for ES256, Ed25519 for EdDSA), a secret of 32 bytes or more for HS256, or a JWK set; the \
+               variable CAMPANILE_SECRET can have a secret too",
+        slot: |all| &mut all.auth.keys,
+    },
+    Setting {
+        key: "auth.issuer",
+        flag: "auth-issuer",
+        kind: Kind::List(&CLAIMS),
+        applies: Applies::Now,
+        help: "What `iss` of a token must be, one of these; anything if there are none",
+        slot: |all| &mut all.auth.issuer,
+    },
+    Setting {
+        key: "auth.audience",
+        flag: "auth-audience",
+        kind: Kind::List(&CLAIMS),
+        applies: Applies::Now,
+        help: "What `aud` of a token must be or have in it, one of these; anything if there are none",
+        slot: |all| &mut all.auth.audience,
+    },
+    Setting {
+        key: "auth.leeway",
+        flag: "auth-leeway",
+        kind: Kind::Duration(Duration::ZERO, HOUR),
+        applies: Applies::Now,
+        help: "How far the clocks of those who issue tokens may be from the server's",
+        slot: |all| &mut all.auth.leeway,
+    },
+    Setting {
+        key: "auth.revoked",
+        flag: "auth-revoked",
+        kind: Kind::List(&FILES),
+        applies: Applies::Now,
+        help: "Files with what is revoked, each line `sub` and a subject or `jti` and the id of a token; \
+               they are read again when they change, and who is in them is closed within a second",
+        slot: |all| &mut all.auth.revoked,
     },
     Setting {
         key: "drain.window",

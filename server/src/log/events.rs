@@ -50,6 +50,7 @@ pub(crate) enum Kind {
     CannotAccept,
     LeftOut,
     Reloaded,
+    Revoked,
     Changed,
     NeedsRestart,
     NotReloaded,
@@ -351,6 +352,13 @@ pub(crate) static EVENTS: [Event; Kind::COUNT] = [
             ("changed", "how many settings have another value in force"),
             ("restart", "how many will have one after a restart"),
         ],
+    },
+    Event {
+        name: "revocations reloaded",
+        level: Level::INFO,
+        limited: false,
+        help: "a list of what is revoked has changed, and was read again; who is in it is closed",
+        fields: &[],
     },
     Event {
         name: "setting changed",

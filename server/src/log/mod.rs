@@ -19,7 +19,7 @@ use std::{
 use campanile_core::{
     conn::OpeningError,
     hub::{self, Origins, TurnedAway},
-    server::{Counters, Fact, Publishers},
+    server::{Counters, Fact},
 };
 use tracing::{debug, error, info, level_filters::LevelFilter, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -225,7 +225,7 @@ impl Log {
         &self,
         address: SocketAddr,
         tls: bool,
-        publishers: Publishers,
+        publishers: &str,
         origins: &Origins,
     ) {
         if self.admits(Kind::Listening) {
@@ -233,7 +233,7 @@ impl Log {
                 %address,
                 tls,
                 version = env!("CARGO_PKG_VERSION"),
-                publishers = publishers.to_string(),
+                publishers,
                 origins = in_words(origins),
                 "listening"
             );
@@ -331,6 +331,13 @@ impl Log {
     pub(crate) fn reloaded(&self, file: &str, changed: usize, restart: usize) {
         if self.admits(Kind::Reloaded) {
             info!(file, changed, restart, "configuration reloaded");
+        }
+    }
+
+    /// What is revoked was read again.
+    pub(crate) fn revoked(&self) {
+        if self.admits(Kind::Revoked) {
+            info!("revocations reloaded");
         }
     }
 

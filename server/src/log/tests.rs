@@ -67,7 +67,7 @@ fn everything(log: &Log) {
     let notification =
         Notification::parse(notification, &Limits::default()).expect("a notification");
     let error = io::Error::other("a \"reason\"");
-    log.listening(peer, false, Publishers::Loopback, &Origins::default());
+    log.listening(peer, false, "loopback addresses only", &Origins::default());
     log.admin_listening(peer);
     log.no_admin("a reason");
     log.socket_passed("key", peer);
@@ -162,6 +162,7 @@ fn everything(log: &Log) {
     log.record(&Fact::AcceptFailed { error: &error });
     log.announced(Some(peer), "1-2", 3);
     log.reloaded("a\tfile", 1, 2);
+    log.revoked();
     log.changed("key", "1", "2", "at once");
     log.needs_restart("key", "1", "2");
     log.not_reloaded("a\nreason");

@@ -106,6 +106,11 @@ pub fn nt_covers(grant: &Grant<'_>, subscription: &Subscription<'_>) -> bool {
 }
 
 #[unsafe(no_mangle)]
+pub fn nt_covers_keyed(grant: &Grant<'_>, subscription: &Subscription<'_>) -> bool {
+    notify::covers_keyed(grant, subscription)
+}
+
+#[unsafe(no_mangle)]
 pub fn nt_grants_parse<'a>(
     text: &'a [u8],
     claim: &'static str,
@@ -124,11 +129,12 @@ pub fn nt_grants(
     grants: &Grants<'_>,
     subscription: &Subscription<'_>,
     notification: &Notification<'_>,
-) -> (usize, bool, bool, bool) {
+) -> (usize, bool, bool, bool, bool) {
     (
         Grants::len(grants),
         Grants::is_empty(grants),
         Grants::cover(grants, subscription),
+        Grants::cover_keyed(grants, subscription),
         Grants::admit(grants, notification),
     )
 }
@@ -295,12 +301,18 @@ pub fn nt_refusal_new(code: ErrorCode) -> (Refusal, &'static str) {
 }
 
 #[unsafe(no_mangle)]
-pub fn nt_refusal(refusal: &Refusal) -> (ErrorCode, &str, bool) {
+pub fn nt_refusal(refusal: &Refusal) -> (ErrorCode, &str, bool, Option<TokenFault>) {
     (
         Refusal::code(refusal),
         Refusal::path(refusal),
         Refusal::from_publisher(refusal),
+        Refusal::token_fault(refusal),
     )
+}
+
+#[unsafe(no_mangle)]
+pub fn nt_token_fault(fault: TokenFault) -> (Refusal, &'static str) {
+    (<Refusal as From<_>>::from(fault), TokenFault::text(fault))
 }
 
 #[cfg(feature = "allowed")]
@@ -323,6 +335,7 @@ crate::formats! { NOTIFY_DISPLAY:
     <Number<'_> as Display>;
     <ErrorCode as Display>;
     <Refusal as Display>;
+    <TokenFault as Display>;
     <Explanation<'_> as Display>;
     <Location<'_> as Display>;
     <BufferTooSmall as Display>;
@@ -362,5 +375,6 @@ crate::formats! { #[cfg(feature = "allowed")] NOTIFY_DEBUG:
     <Subscriptions<'_> as Debug>;
     <SubscriptionsIter<'_> as Debug>;
     <Text<'_> as Debug>;
+    <TokenFault as Debug>;
     <Values<'_> as Debug>;
 }

@@ -1,4 +1,9 @@
-use alloc::{format, string::ToString as _, vec, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    vec,
+    vec::Vec,
+};
 use core::{num::NonZeroU32, time::Duration};
 
 use proptest::prelude::*;
@@ -6,7 +11,7 @@ use proptest::prelude::*;
 use super::{
     super::*,
     told,
-    world::{Door, SOME, World, notification, subscribed},
+    world::{Door, Link, SOME, World, notification, subscribed},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -248,6 +253,27 @@ fn a_wrong_header_field_is_told_before_anything_is_sent() {
     assert!(world.run().is_empty());
     let error = world.machine.take_error();
     assert!(matches!(error, Some(Error::BadOpening(_))), "{error:?}");
+}
+
+#[test]
+fn a_token_is_shown_in_the_place_of_an_earlier_one() {
+    let mut world = World::new(Options::new());
+    world.machine.add_header("authorization", "Basic dTpw");
+    world.machine.set_token("first");
+    world.machine.set_token("second");
+    assert!(!format!("{:?}", world.machine).contains("second"));
+    let request = loop {
+        match &world.link {
+            Link::Shaking(request, _) if request.ends_with(b"\r\n\r\n") => break request,
+            _ => assert!(world.step(), "it does not wait"),
+        }
+    };
+    let request = String::from_utf8_lossy(request).to_ascii_lowercase();
+    assert_eq!(request.matches("authorization: ").count(), 1, "{request}");
+    assert!(
+        request.contains("\r\nauthorization: bearer second\r\n"),
+        "{request}"
+    );
 }
 
 #[test]

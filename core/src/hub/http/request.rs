@@ -1,6 +1,6 @@
 //! What a request asks for, as its head says.
 
-use alloc::{borrow::Cow, format, string::String, sync::Arc};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, sync::Arc};
 
 use super::{
     body::{Body, Framing},
@@ -12,9 +12,11 @@ use crate::{
     handshake::{DEFAULT_HEADERS, EMPTY_HEADER, Fields, split_target},
     hub::{
         Policy, Rights,
+        authority::credential,
         session::Address,
         visitor::{Unwelcome, Visitor, Why},
     },
+    notify::TokenFault,
 };
 
 /// A request, understood.
@@ -27,6 +29,8 @@ pub(in crate::hub) struct Order {
     /// What is asked for, or why it is refused, which ends the connection.
     pub(super) asks: Result<Asks, Fault>,
     pub(super) manner: Manner,
+    /// The token it has, if it asks to publish.
+    pub(super) token: Result<Option<Box<str>>, TokenFault>,
     /// Who asks.
     pub(super) visit: Result<Visitor, Unwelcome>,
 }
@@ -103,7 +107,10 @@ impl Order {
         let (method, target, version) = (head.method?, head.path?, head.version?);
         let fields = Fields(head.headers);
         let resource = split_target(target, "").map_or(target, |(_, resource)| resource);
-        let path = resource.split('?').next().unwrap_or_default();
+        let (path, query) = match resource.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (resource, None),
+        };
         let endpoint = Endpoint::at(path);
         let reads = matches!(method, "GET" | "HEAD");
         if endpoint.is_none() && reads {
@@ -134,6 +141,12 @@ impl Order {
                     Err(unwelcome) => unwelcome.peer,
                 },
                 page: visit.as_ref().ok().and_then(allowed_page),
+            },
+            token: match endpoint {
+                Some(Endpoint::Notifications) => {
+                    credential(fields, query, core::iter::empty()).map(|token| token.map(Box::from))
+                }
+                _ => Ok(None),
             },
             visit,
         })

@@ -8,8 +8,11 @@ use serde::{Serialize, Serializer};
 use super::fault::Fault;
 use crate::{
     handshake,
-    hub::session::Address,
-    notify::{ErrorCode, MAX_REPLY_LEN, Refusal},
+    hub::{
+        authority::{CHALLENGE, INVALID_TOKEN},
+        session::Address,
+    },
+    notify::{ErrorCode, MAX_REPLY_LEN, Refusal, TokenFault},
 };
 
 /// How a response is written, and to whom.
@@ -145,7 +148,12 @@ pub(super) fn of_refusal(refusal: &Refusal, wait: u64, manner: &Manner) -> (u16,
     let mut seconds = String::new();
     let _ = write!(seconds, "{wait}");
     let fields = [("Retry-After", seconds.as_str())];
-    let fields: &[_] = if status == 429 { &fields } else { &[] };
+    let fields: &[_] = match status {
+        401 if refusal.token_fault() == Some(TokenFault::Missing) => &[CHALLENGE],
+        401 => &[INVALID_TOKEN],
+        429 => &fields,
+        _ => &[],
+    };
     (status, problem(&details, fields, manner))
 }
 

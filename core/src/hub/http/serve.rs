@@ -14,11 +14,12 @@ use crate::{
     Instant,
     conn::OpeningError,
     hub::{
-        DRAINING, Fact, Hub, Version,
+        DRAINING, Fact, Hub, Version, authority,
         rate::Flow,
         session::{Answer, Doorway, Stage},
+        visitor::{Unwelcome, Visitor},
     },
-    notify::{self, ErrorCode, MAX_REPLY_LEN, Message, Position, Refusal},
+    notify::{self, ErrorCode, MAX_REPLY_LEN, Message, Position, Refusal, TokenFault},
 };
 
 impl<W: FnMut(&Fact<'_>)> Hub<W> {
@@ -38,6 +39,7 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             request,
             asks,
             manner,
+            token,
             visit,
             ..
         } = order;
@@ -54,7 +56,6 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 return self.fail(index, &request, fault, manner, now);
             }
         };
-        let may_publish = visit.as_ref().is_ok_and(|visitor| visitor.rights.publish);
         // Who has no place here has its answer and goes.
         let manner = if closed.is_some() {
             manner.last()
@@ -76,15 +77,11 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 let bytes = response::of_closed(&closed, &manner);
                 self.respond(index, &request, closed.status, bytes, manner, now);
             }
-            (Asks::Publish { .. }, None) if !may_publish => {
-                if let Ok(visitor) = &visit {
-                    self.warn(visitor);
-                }
-                let refusal = Refusal::new(ErrorCode::Forbidden);
-                self.observe_refusal(index, &refusal);
-                self.decline(index, &refusal, manner.last(), now);
-            }
             (Asks::Publish { framing, expects }, None) => {
+                if let Err(refusal) = self.let_publish(index, token, &visit, now) {
+                    self.observe_refusal(index, &refusal);
+                    return self.decline(index, &refusal, manner.last(), now);
+                }
                 if expects {
                     self.in_turn(index, Answer::Raw(response::CONTINUE.to_vec()), now);
                 }
@@ -97,6 +94,35 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
                 self.attend(index, &[], now);
             }
         }
+    }
+
+    /// Whether a request may publish anything: by its token where there are keys, otherwise by where it
+    /// comes from.
+    fn let_publish(
+        &mut self,
+        index: u32,
+        token: Result<Option<Box<str>>, TokenFault>,
+        visit: &Result<Visitor, Unwelcome>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let may_publish = match &self.options.authority {
+            Some(authority) => {
+                let token = token.as_ref().map_err(|fault| *fault);
+                let token = token.map(Option::as_deref);
+                let admitted = authority::admit(&**authority, token)?;
+                let admitted = admitted.ok_or(TokenFault::Missing)?;
+                self.enrol(index, Some(admitted), now);
+                self.may_publish(index)
+            }
+            None => visit.as_ref().is_ok_and(|visitor| visitor.rights.publish),
+        };
+        if may_publish {
+            return Ok(());
+        }
+        if let Ok(visitor) = visit {
+            self.warn(visitor);
+        }
+        Err(self.no_right_to_publish())
     }
 
     /// Takes what is of a body from the front of `bytes`; how many bytes that are.
@@ -234,12 +260,12 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
         let result = match parsed {
             _ if flow != Flow::Within => Err(Refusal::new(ErrorCode::RateLimited)),
             Err(refusal) => Err(refusal),
-            Ok(Message::Publication(notification)) => {
-                match self.publish(index, message, &notification) {
+            Ok(Message::Publication(notification)) => self
+                .check_publication(index, &notification)
+                .and_then(|()| match self.publish(index, message, &notification) {
                     true => Ok(()),
                     false => Err(Refusal::new(ErrorCode::MessageTooBig)),
-                }
-            }
+                }),
             Ok(Message::Ping | Message::Client(_)) => Err(Refusal::not_a_publication()),
         };
         result.inspect_err(|refusal| self.observe_refusal(index, refusal))

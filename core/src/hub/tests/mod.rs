@@ -4,6 +4,7 @@
 mod codec;
 #[cfg(feature = "deflate")]
 mod compression;
+mod grants;
 mod http;
 mod inspecting;
 mod order;

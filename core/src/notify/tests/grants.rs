@@ -7,7 +7,8 @@ use super::{
     prelude::*,
 };
 use crate::notify::{
-    ErrorCode, Grants, Limits, MAX_DEPTH, Notification, Refusal, Subscription, covers, matches,
+    ErrorCode, Grants, Limits, MAX_DEPTH, Notification, Refusal, Subscription, Values, covers,
+    covers_keyed, matches,
 };
 
 /// What a subscription, grant or notification looks like with this package and these `values`.
@@ -38,6 +39,16 @@ fn covered(grant: &str, wanted: &str) -> bool {
     let grant = grants.iter().next().expect("as many as promised");
     let answer = covers(&grant, &subscription(wanted));
     assert_eq!(grants.cover(&subscription(wanted)), answer);
+    answer
+}
+
+/// Whether a grant covers a subscription but for bare values, both as whole objects.
+fn covered_keyed(grant: &str, wanted: &str) -> bool {
+    let list = one_grant(grant);
+    let grants = grants(&list).expect("a grant");
+    let grant = grants.iter().next().expect("as many as promised");
+    let answer = covers_keyed(&grant, &subscription(wanted));
+    assert_eq!(grants.cover_keyed(&subscription(wanted)), answer);
     answer
 }
 
@@ -147,6 +158,40 @@ fn a_further_key_is_covered_only_where_its_values_alone_would_be() {
         r#"{"site":"north","severity":"high"}"#
     ));
     assert!(!values_covered(granted, r#"{"site":"north"}"#));
+}
+
+#[test]
+fn but_for_bare_values_a_further_key_narrows_a_grant() {
+    for (granted, wanted, is_granted) in [
+        (
+            r#"{"site":"north"}"#,
+            r#"{"site":"north","severity":"high"}"#,
+            true,
+        ),
+        (
+            r#"{"site":"north"}"#,
+            r#"{"site":"south","severity":"high"}"#,
+            false,
+        ),
+        (r#"{"site":"north"}"#, r#"{"severity":"high"}"#, false),
+        (r#"{"site":"north"}"#, "\"north\"", false),
+        (r#"{"site":"north"}"#, "null", false),
+        ("null", "null", true),
+        // The notification has an "x" in any case, whatever else it has.
+        (r#"["x","y"]"#, r#"{"a":"x","b":"z"}"#, true),
+        (r#"["x","y"]"#, r#"{"a":"x","b":true}"#, true),
+        (r#"["x","y"]"#, r#"{"a":["x","z"],"b":["y","z"]}"#, false),
+        (r#"["x","y"]"#, r#"["x","z"]"#, false),
+        // Only bare values meet these.
+        (r#"{"b":"y"}"#, r#"{"a":[],"b":"x"}"#, true),
+    ] {
+        let [grant, wanted] = [granted, wanted].map(|values| target("p", values));
+        assert_eq!(
+            covered_keyed(&grant, &wanted),
+            is_granted,
+            "{grant} {wanted}"
+        );
+    }
 }
 
 #[test]
@@ -472,13 +517,14 @@ fn universe(package: &str) -> Vec<String> {
     all.iter().map(|values| target(package, values)).collect()
 }
 
-/// The definition in section 7, over all of the universe.
-fn naive_covers(grant: &str, wanted: &str) -> bool {
+/// The definition in section 7, over all of the universe, or those in it without bare values.
+fn naive_covers(grant: &str, wanted: &str, with_bare: bool) -> bool {
     let (list, wanted) = (one_grant(grant), subscription(wanted));
     let grants = grants(&list).expect("a grant");
     universe(&wanted.package().to_string()).iter().all(|text| {
         let notification = notification(text);
-        !matches(&wanted, &notification) || grants.admit(&notification)
+        let is_bare = matches!(notification.values(), Values::Unkeyed(_));
+        !matches(&wanted, &notification) || grants.admit(&notification) || (is_bare && !with_bare)
     })
 }
 
@@ -487,8 +533,8 @@ proptest! {
 
     #[test]
     fn a_grant_covers_exactly_what_has_no_counter_example(grant in granted_token(), wanted in wanted_token()) {
-        let expected = naive_covers(&grant, &wanted);
-        prop_assert_eq!(covered(&grant, &wanted), expected);
+        prop_assert_eq!(covered(&grant, &wanted), naive_covers(&grant, &wanted, true));
+        prop_assert_eq!(covered_keyed(&grant, &wanted), naive_covers(&grant, &wanted, false));
     }
 }
 
@@ -503,6 +549,11 @@ proptest! {
     ) {
         let meets = matches(&subscription(&wanted), &notification(&published));
         if meets && covered(&grant, &wanted) {
+            prop_assert!(admitted(&grant, &published));
+        }
+        let news = notification(&published);
+        let is_bare = matches!(news.values(), Values::Unkeyed(_));
+        if meets && !is_bare && covered_keyed(&grant, &wanted) {
             prop_assert!(admitted(&grant, &published));
         }
     }
@@ -524,10 +575,13 @@ proptest! {
 fn the_generated_grants_often_cover_and_often_do_not() {
     let mut runner = TestRunner::deterministic();
     let strategy = (granted_token(), wanted_token());
-    let mut count = 0;
+    let (mut count, mut narrower) = (0, 0);
     for _ in 0..1000 {
         let (grant, wanted) = strategy.new_tree(&mut runner).expect("a case").current();
-        count += usize::from(covered(&grant, &wanted));
+        let is_covered = covered(&grant, &wanted);
+        count += usize::from(is_covered);
+        narrower += usize::from(!is_covered && covered_keyed(&grant, &wanted));
     }
     assert!((100..900).contains(&count), "{count} of 1000 are covered");
+    assert!(narrower > 20, "{narrower} of 1000 are narrower");
 }

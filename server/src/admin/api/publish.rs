@@ -16,6 +16,11 @@ pub(in crate::admin) fn publish(pages: &Pages, request: &Request<'_>) -> Respons
         hub, publishers, ..
     } = pages.options();
     let limits = hub.message;
+    if hub.authority.is_some() {
+        let error = "Publishing needs a token, since keys are configured, and this page has none. Use \
+                     campanile publish --token-file FILE.";
+        return refuse(403, error);
+    }
     if !may_publish(publishers, request.peer) {
         let error = format!(
             "Your address may not publish: allowed are {publishers}. Open this page from such an address, \
