@@ -303,6 +303,8 @@ fn a_listed_web_page_publishes_by_http_where_it_has_asked_first([chromium, node]
     subscriber.expect_text(PLAIN);
     daemon.publish(PECULIAR);
     subscriber.expect_text(PECULIAR);
+    let heard = format!("message {}", hex(PECULIAR.as_bytes()));
+    assert_eq!(page.next_line(), heard);
     page.finish();
 }
 

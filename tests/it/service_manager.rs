@@ -150,18 +150,16 @@ fn a_socket_that_is_passed_goes_before_the_address_that_is_set_and_the_log_says_
 fn a_socket_that_is_for_another_process_is_not_taken() {
     let socket = socket();
     let input = OwnedFd::from(socket.try_clone().expect("a descriptor"));
-    let mut command = Command::new("sh");
     let script = r#"LISTEN_PID=1 LISTEN_FDS=1 exec "$@" 3<&0"#;
-    command.args(["-c", script, "sh"]);
-    command.arg(Daemon::binary());
-    command.args([
+    let arguments = [
         "--listen",
         "127.0.0.1:0",
         "--admin-listen",
         "off",
         "--log-format",
         "text",
-    ]);
+    ];
+    let mut command = Daemon::command_in_shell(script, &arguments);
     let mut program = Program::start_with_input(&mut command, input.into());
     let line = program.next_line();
     let passed = socket.local_addr().expect("an address").to_string();
@@ -193,9 +191,8 @@ fn two_sockets_for_the_same_are_refused_and_one_for_each_is_served() {
     for (names, is_fine) in [("a:b", false), ("admin:admin", false), ("x:admin", true)] {
         let [first, second] = [&first, &second]
             .map(|socket| Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor"))));
-        let mut command = Command::new("sh");
         let script = r#"LISTEN_PID=$$ LISTEN_FDS=2 exec "$@" 3<&0 4<&1 </dev/null >/dev/null"#;
-        command.args(["-c", script, "sh"]).arg(Daemon::binary());
+        let mut command = Daemon::command_in_shell(script, &[]);
         command
             .env("LISTEN_FDNAMES", names)
             .stdin(first)

@@ -103,12 +103,16 @@ impl Daemon {
     #[track_caller]
     #[must_use]
     pub fn command_with_socket(arguments: &[&str]) -> Command {
+        let script = r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0 </dev/null"#;
+        Self::command_in_shell(script, arguments)
+    }
+
+    /// A shell's command line that starts the daemon with these `arguments` by `"$@"` in the script.
+    #[track_caller]
+    #[must_use]
+    pub fn command_in_shell(script: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
-        command.args([
-            "-c",
-            r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0 </dev/null"#,
-            "sh",
-        ]);
+        command.args(["-c", script, "sh"]);
         command.arg(Self::binary()).args(arguments);
         hide_environment(&mut command);
         command
