@@ -349,16 +349,14 @@ impl<W: FnMut(&Fact<'_>)> Hub<W> {
             };
             let is_open = matches!(session.stage, Stage::Open(_));
             match self.guests.pass(index) {
-                Some(pass) => {
-                    if authority.is_revoked(pass.subject.as_deref(), pass.id.as_deref()) {
-                        self.dismiss(index, TokenFault::Revoked, now);
-                    }
+                Some(pass) if authority.is_revoked(pass.subject.as_deref(), pass.id.as_deref()) => {
+                    self.dismiss(index, TokenFault::Revoked, now);
                 }
                 // From a time without keys.
                 None if is_open && !self.guests.is_expected(index) => {
                     self.dismiss(index, TokenFault::Missing, now);
                 }
-                None => {}
+                Some(_) | None => {}
             }
         }
     }
