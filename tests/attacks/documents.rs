@@ -30,6 +30,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "connections_beyond_the_limit_are_declined_with_503_until_one_leaves",
     ),
     (
+        "length of a token, its grants, keys",
+        "a_bad_token_ends_a_session_that_had_a_good_one",
+    ),
+    (
+        "time to show a token in a message, with keys",
+        "a_token_has_to_be_shown_in_the_time_of_a_handshake",
+    ),
+    (
         "header of the PROXY protocol",
         "version_2_is_strict_and_bounded",
     ),
