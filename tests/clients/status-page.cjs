@@ -14,17 +14,8 @@ const assert = require("node:assert/strict");
 const path = require("node:path");
 const fs = require("node:fs");
 const readline = require("node:readline");
-const { chromium } = require("playwright-core");
+const { launch } = require("./chromium.cjs");
 
-const FLAGS = [
-  "--no-sandbox", // Chromium refuses to run as root with it, and the page is our own.
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 // The other end of waiting: never reached where all is well, and nearer than that of who runs this.
 const PATIENCE = 20_000;
 const NARROW = { width: 360, height: 800 };
@@ -40,7 +31,7 @@ async function have(what) {
 }
 
 async function main([executablePath, url, folder]) {
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await launch(executablePath);
   const open = async (options) => {
     const context = await browser.newContext({ viewport: WIDE, ...options });
     const page = await context.newPage();
