@@ -31,6 +31,7 @@ pub mod index;
 mod inspect;
 mod introduce;
 mod load;
+mod opening;
 mod options;
 mod outbox;
 mod rate;
