@@ -1,19 +1,22 @@
 //! Hubs, from bytes to bytes: who is told what, and in which order.
 
-use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc, time::Duration};
+mod client;
+mod told;
+
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use campanile_core::{
     Instant,
-    conn::{Config, Data},
-    deflate::{Agreed, Deflater, Inflater, Level, Settings, WindowBits},
-    handshake::{DEFAULT_HEADERS, EMPTY_HEADER, Limits, ServerHandshake, Status},
+    conn::Config,
+    deflate::{Agreed, Deflater, Level, Settings},
     hub::{
         Fact, HashKey, Hub, Options, OutboxLimits, Rate, Rights, Sequence, SessionId, SlowPolicy,
         Version,
     },
     notify::ErrorCode,
-    wire::Kind,
 };
+
+use client::{answer, client_settings};
 
 use crate::{
     model::{self, Reading, Target},
@@ -600,86 +603,6 @@ impl World {
             assert_eq!(hub.counters().subscriptions, 0);
         }
     }
-
-    /// Whether a session was told all that it was to be told, and nothing else.
-    fn check(&self, session: &Session) {
-        let mut frames = read_stream(&session.bytes, session.agreed);
-        let mut answers = session.answers.iter();
-        let mut pongs = session.pongs.iter();
-        let mut news = session.news.iter();
-        let (mut missed, mut place, mut slow) = (0, 0, session.is_slow);
-        let mut close = None;
-        while let Some((opcode, payload)) = frames.pop_front() {
-            assert!(close.is_none(), "nothing follows a Close");
-            match opcode {
-                8 => close = Some(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
-                10 => assert_eq!(Some(&payload), pongs.next()),
-                1 => {
-                    let text = String::from_utf8(payload).expect("a text is UTF-8");
-                    if !self.is_news(&text, session.version) {
-                        if slow && text.contains("\"slow_consumer\"") {
-                            slow = false;
-                            continue;
-                        }
-                        let answer = answers.next().expect("it was to be answered that");
-                        self.check_answer(answer, &text);
-                        continue;
-                    }
-                    loop {
-                        let id = news.next().expect("it was to be told that");
-                        let news = &self.news[*id];
-                        if text == news.heard(session.version) {
-                            assert!(news.place > place, "again, or late");
-                            place = news.place;
-                            break;
-                        }
-                        missed += 1;
-                        assert!(missed <= session.dropped, "{text} and not {}", news.text);
-                    }
-                }
-                _ => panic!("{opcode} is not for clients"),
-            }
-        }
-        if let Some(Some(1013)) = close {
-            assert!(session.is_slow);
-        }
-        if session.is_over {
-            return;
-        }
-        assert_eq!(close, session.close.map(Some));
-        assert!(answers.next().is_none());
-        if !session.is_deaf {
-            assert_eq!(missed + news.count(), session.dropped);
-            assert!(pongs.next().is_none());
-        }
-    }
-
-    fn is_news(&self, text: &str, version: Version) -> bool {
-        self.news.iter().any(|news| news.heard(version) == text)
-    }
-
-    fn check_answer(&self, answer: &Answer, text: &str) {
-        let place = |place: u64| format!("{EPOCH:012x}-{place:012x}");
-        match answer {
-            Answer::Pong => assert_eq!(text, r#"{"type":"pong"}"#),
-            Answer::Error(code) => {
-                let start = format!(r#"{{"sender":"server","error":{{"code":"{code}","#);
-                assert!(text.starts_with(&start), "{text} and not {code}");
-            }
-            Answer::Subscribed(count, at) => {
-                let place = place(at.expect("it has a place"));
-                let body = format!(r#""subscribed":{{"count":{count},"position":"{place}"}}"#);
-                assert_eq!(text, format!(r#"{{"sender":"server",{body}}}"#));
-            }
-            Answer::Published(id) => {
-                let news = &self.news[*id];
-                assert!(news.is_settled);
-                let (place, count) = (place(news.place), news.recipients);
-                let body = format!(r#""published":{{"position":"{place}","recipients":{count}}}"#);
-                assert_eq!(text, format!(r#"{{"sender":"server",{body}}}"#));
-            }
-        }
-    }
 }
 
 impl Session {
@@ -701,87 +624,6 @@ impl News {
             }
         }
     }
-}
-
-/// What a client wants of compression.
-fn client_settings(choices: u8) -> Settings {
-    let window = WindowBits::new(8 + (choices >> 4 & 7)).expect("8 to 15");
-    Settings {
-        send_window: window,
-        receive_window: window,
-        send_takeover: choices & 8 != 0,
-        max_ratio: u32::MAX,
-        ..Settings::client()
-    }
-}
-
-/// What a server with these settings agrees on with a client that asks like this.
-fn answer(settings: &Settings, request: &[u8]) -> Option<Agreed> {
-    let mut headers = [EMPTY_HEADER; DEFAULT_HEADERS];
-    match ServerHandshake::new(Limits::DEFAULT).receive(request, &mut headers) {
-        Ok(Status::Complete { value, .. }) => settings.answer(value.extensions()),
-        _ => panic!("it is a request"),
-    }
-}
-
-/// A whole compressed message, inflated.
-fn inflate(inflater: &mut Inflater<Vec<u8>>, payload: &[u8]) -> Vec<u8> {
-    let mut data = Data {
-        kind: Kind::Text,
-        bytes: &mut payload.to_vec(),
-        first: true,
-        last: true,
-    };
-    let (mut message, mut out) = (Vec::new(), [0; 512]);
-    loop {
-        let piece = inflater.inflate(&mut data, &mut out);
-        let piece = piece.expect("it is what the client can inflate");
-        let piece = piece.expect("it ends");
-        message.extend_from_slice(piece.bytes);
-        if piece.last {
-            return message;
-        }
-    }
-}
-
-/// The frames behind the response, read naively; of one that is cut off, nothing.
-fn read_stream(bytes: &[u8], agreed: Option<Agreed>) -> VecDeque<(u8, Vec<u8>)> {
-    let mut frames = VecDeque::new();
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return frames;
-    };
-    assert!(bytes.starts_with(b"HTTP/1.1 101 "));
-    let head = String::from_utf8_lossy(&bytes[..end]);
-    let answer = head.split_once("Sec-WebSocket-Extensions: ");
-    let answer = answer.and_then(|(_, answer)| answer.lines().next());
-    let expected = agreed.map(|agreed| agreed.response());
-    assert_eq!(answer, expected.as_deref());
-    let settings = client_settings(0);
-    let mut inflater =
-        agreed.map(|agreed| Inflater::on_heap(agreed.server, &settings, &Config::new()));
-    let mut rest = &bytes[end + 4..];
-    while let [first, second, behind @ ..] = rest {
-        assert_eq!(first & 0xB0, 0x80, "a hub does not fragment");
-        let (len, behind) = match (second, behind) {
-            (0..126, behind) => (usize::from(*second), behind),
-            (126, [high, low, behind @ ..]) => {
-                (usize::from(u16::from_be_bytes([*high, *low])), behind)
-            }
-            (126, _) => break,
-            _ => panic!("it is masked, or longer than anything here"),
-        };
-        let Some((payload, behind)) = behind.split_at_checked(len) else {
-            break;
-        };
-        let payload = match (first & 0x40, &mut inflater) {
-            (0, _) => payload.to_vec(),
-            (_, Some(inflater)) => inflate(inflater, payload),
-            (_, None) => panic!("nothing was agreed on"),
-        };
-        frames.push_back((first & 15, payload));
-        rest = behind;
-    }
-    frames
 }
 
 fn note(seen: &mut Vec<Seen>, fact: &Fact<'_>) {
